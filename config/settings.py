@@ -1,0 +1,277 @@
+"""The only settings module. Values come from the environment; a wrong one refuses to start.
+
+Defaults are those of production: TLS-only cookies, HSTS, no debug. `make demo` and `make up` turn on
+plain HTTP for this machine explicitly, with CHANCERY_PLAIN_HTTP=true.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import dj_database_url
+from celery.schedules import crontab
+from csp.constants import NONE, NONCE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError, validate
+
+from config.env import BASE_DIR, env, required, url
+
+try:
+    DEBUG = env.bool("DEBUG", default=False)
+    SECRET_KEY = required("SECRET_KEY", "a random text of at least 50 characters")
+    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+    DATABASE_URL = required("DATABASE_URL", "postgresql://user:password@host:port/name")
+    url("postgresql", "postgres")(DATABASE_URL)
+    REDIS_URL = required("REDIS_URL", "redis://host:port/0 or unix:///path/to/socket")
+    url("redis", "rediss", "unix")(REDIS_URL)
+    PLAIN_HTTP = env.bool("CHANCERY_PLAIN_HTTP", default=False)
+    PUBLIC_URL = env.str("CHANCERY_PUBLIC_URL", default="https://localhost", validate=url("http", "https"))
+    TRUSTED_PROXY_COUNT = env.int("CHANCERY_TRUSTED_PROXY_COUNT", default=0, validate=validate.Range(min=0))
+    STATE_DIR = Path(env.str("CHANCERY_STATE_DIR", default=str(BASE_DIR / ".chancery")))
+    ORGANISATION = env.str("CHANCERY_ORGANISATION", default="Your organisation")
+    LOG_LEVEL = env.str(
+        "CHANCERY_LOG_LEVEL", default="INFO", validate=validate.OneOf(["DEBUG", "INFO", "WARNING", "ERROR"])
+    )
+    EMBEDDING_MODEL = env.str("CHANCERY_EMBEDDING_MODEL", default="")
+    EMBEDDING_TIMEOUT_S = env.float("CHANCERY_EMBEDDING_TIMEOUT_S", default=2.0)
+    LEDGER_SIGNING_KEY_FILE = Path(
+        env.str("CHANCERY_LEDGER_SIGNING_KEY_FILE", default=str(STATE_DIR / "ledger.key"))
+    )
+    LEDGER_PUBLIC_KEY_FILE = Path(
+        env.str("CHANCERY_LEDGER_PUBLIC_KEY_FILE", default=str(STATE_DIR / "ledger.pub"))
+    )
+    LEDGER_ORIGIN = env.str("CHANCERY_LEDGER_ORIGIN", default="chancery/ledger")
+    BREAKER_THRESHOLD = env.int("CHANCERY_BREAKER_THRESHOLD", default=5, validate=validate.Range(min=1))
+    BREAKER_WINDOW = timedelta(
+        seconds=env.int("CHANCERY_BREAKER_WINDOW_S", default=600, validate=validate.Range(min=1))
+    )
+    INGEST_MAX_BODY_BYTES = env.int("CHANCERY_INGEST_MAX_BODY_BYTES", default=4 * 1024 * 1024)
+    INGEST_MAX_QUEUE_BYTES = env.int("CHANCERY_INGEST_MAX_QUEUE_BYTES", default=64 * 1024 * 1024)
+    PARTITION_DAYS_AHEAD = env.int("CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2))
+except EnvError as error:
+    raise ImproperlyConfigured(str(error)) from error
+except Exception as error:  # marshmallow raises its own tree from a validator called by hand
+    raise ImproperlyConfigured(f"Environment: {error}") from error
+
+if len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured('Environment variable "SECRET_KEY" is too short: expected at least 50 characters')
+
+SITE_NAME = "Chancery"
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+AUTH_USER_MODEL = "identity.Person"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "auditlog",
+    "axes",
+    "channels",
+    "csp",
+    "django_filters",
+    "django_fsm",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "config",
+    "apps.kit",
+    "apps.identity",
+    "apps.agents",
+    "apps.activity",
+    "apps.oversight",
+    "apps.compliance",
+    "apps.lifecycle",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_permissions_policy.PermissionsPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "apps.identity.middleware.ActorMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "auditlog.middleware.AuditlogMiddleware",
+    "apps.kit.ui.middleware.ProblemPageMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.shell.shell",
+            ],
+            "builtins": ["apps.kit.templatetags.kit"],
+        },
+    }
+]
+
+# Database: the URL names a role that owns nothing (docs/operations.md); migrations run as the owner.
+DATABASES = {
+    "default": dj_database_url.parse(DATABASE_URL, conn_max_age=0, conn_health_checks=True)
+    | {"ATOMIC_REQUESTS": False, "OPTIONS": {"application_name": "chancery"}}
+}
+DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL], "capacity": 500, "expiry": 10},
+    }
+}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_RESULT_BACKEND = REDIS_URL
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_TASK_DEFAULT_QUEUE = "chancery"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_RESULT_EXPIRES = 300
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
+CELERY_BEAT_SCHEDULE = {
+    "heartbeat": {"task": "identity.heartbeat", "schedule": 10.0},
+    "create-partitions": {"task": "activity.create_partitions", "schedule": crontab(minute=7)},
+    "detect-drift": {"task": "compliance.detect_drift", "schedule": crontab(minute="*/15")},
+    "expire-certifications": {"task": "compliance.expire_certifications", "schedule": crontab(hour=2, minute=30)},
+    "refresh-embeddings": {"task": "agents.refresh_embeddings", "schedule": 30.0},
+}
+
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+LOGIN_URL = "identity:login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "identity:login"
+
+# Counting by (account, address): nobody can lock somebody else out from another address.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=5)
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "apps.identity.views.locked_out"
+AXES_VERBOSE = False
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
+SESSION_COOKIE_NAME = "chancery_session" if PLAIN_HTTP else "__Host-chancery_session"
+CSRF_COOKIE_NAME = "chancery_csrf" if PLAIN_HTTP else "__Host-chancery_csrf"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_SSL_REDIRECT = not PLAIN_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = 0 if PLAIN_HTTP else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not PLAIN_HTTP
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXY_COUNT else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "apps.kit.ui.views.csrf_failure"
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": [],
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    },
+}
+PERMISSIONS_POLICY: dict[str, list[str]] = {
+    name: [] for name in ("camera", "geolocation", "microphone", "payment", "usb")
+}
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if PLAIN_HTTP
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = PLAIN_HTTP
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.identity.api.authentication.ApiKeyAuthentication",
+        "apps.identity.api.authentication.SessionActorAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.identity.api.permissions.RequiresPermission"],
+    "DEFAULT_PAGINATION_CLASS": "apps.kit.rest.paging.CursorPage",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "apps.kit.rest.problems.problem_response",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": None,
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Chancery",
+    "DESCRIPTION": "The court of record for AI agents: registry, live oversight, certification, ledger.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["apps.identity.api.permissions.SignedIn"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {"axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
