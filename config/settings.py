@@ -12,6 +12,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, NONCE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, validate
+from kombu import Queue
 
 from config.env import BASE_DIR, env, required, url
 
@@ -151,6 +152,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_TIME_LIMIT = 600
 CELERY_TASK_DEFAULT_QUEUE = "chancery"
+CELERY_TASK_QUEUES = (Queue("chancery"), Queue("embeddings"))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_RESULT_EXPIRES = 300
@@ -177,7 +179,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
-    "django.contrib.auth.backends.ModelBackend",
+    "apps.identity.auth.PersonBackend",
 ]
 LOGIN_URL = "identity:login"
 LOGIN_REDIRECT_URL = "home"

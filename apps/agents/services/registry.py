@@ -1,0 +1,176 @@
+"""Curation: adopting what was discovered, registering what is planned, editing the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.db import transaction
+
+from apps.agents import risk
+from apps.agents.access import require_for
+from apps.agents.models import Agent, State
+from apps.agents.signals import agent_changed
+from apps.identity.access import require
+from apps.identity.models import Principal, Team
+from apps.identity.roles import Permission
+from apps.identity.services.ledger import record_act
+from apps.kit.errors import Conflict, InvalidInput, StaleWrite
+
+EDITABLE = (
+    "name", "purpose", "team", "owner", "deputy", "framework", "repository", *risk.FIELDS
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What a curator states when taking an agent into the register."""
+
+    owner: Principal
+    deputy: Principal
+    purpose: str
+    data_sensitivity: int
+    decision_authority: int
+    blast_radius: int
+    regulatory_exposure: int
+    name: str = ""
+    team: Team | None = None
+
+
+@transaction.atomic
+def create_draft(name: str, *, actor: Principal, team: Team | None = None, purpose: str = "") -> Agent:
+    """Register an agent before it runs; it starts as a draft."""
+    require(actor, Permission.AGENTS_CURATE, team.pk if team else None)
+    if not name.strip():
+        raise InvalidInput("The agent was not made.", fields={"name": "Enter a name"})
+    agent = Agent.objects.create(
+        principal=Principal.objects.create(kind=Principal.Kind.AGENT, name=name.strip(), team=team),
+        name=name.strip(),
+        team=team,
+        purpose=purpose,
+        state=State.DRAFT,
+    )
+    record_act("agents.agent.drafted", actor=actor, target=("agent", agent.pk), detail={"name": agent.name})
+    return agent
+
+
+@transaction.atomic
+def edit_agent(
+    agent: Agent,
+    changes: Mapping[str, Any],
+    *,
+    actor: Principal,
+    version: int | None = None,
+    reason: str = "",
+) -> Agent:
+    """Change curated fields. The tier follows the four answers. `version` refuses a stale write."""
+    agent = lock_agent(agent, version=version)
+    require_for(actor, Permission.AGENTS_CURATE, agent)
+    differences = apply_changes(agent, changes)
+    if not differences:
+        return agent
+    save_agent(agent)
+    record_act(
+        "agents.agent.edited",
+        actor=actor,
+        target=("agent", agent.pk),
+        reason=reason,
+        detail={"changes": differences},
+    )
+    agent_changed.send(sender=Agent, agent=agent, actor=actor)
+    return agent
+
+
+@transaction.atomic
+def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: int | None = None) -> Agent:
+    """Give a discovered or drafted agent its owner, deputy, purpose and risk. The caller moves its state.
+
+    `apps.lifecycle.services.adopt` is the whole act; this is the registry's part of it.
+    """
+    agent = lock_agent(agent, version=version)
+    require_for(actor, Permission.AGENTS_CURATE, agent)
+    if agent.state not in (State.DISCOVERED, State.DRAFT):
+        raise Conflict(
+            f"{agent.name} is {State(agent.state).label.lower()} already; edit its record instead.",
+            code="agents.agent.adopted_already",
+        )
+    stated = {field.name: getattr(adoption, field.name) for field in fields(adoption)}
+    stated["name"] = adoption.name.strip() or agent.name
+    stated["team"] = adoption.team or agent.team
+    differences = apply_changes(agent, stated)
+    if not agent.purpose.strip():
+        raise InvalidInput(
+            "The agent was not adopted.", fields={"purpose": "Say in a sentence what it is for"}
+        )
+    save_agent(agent)
+    assessment = agent.assessment
+    record_act(
+        "agents.agent.adopted",
+        actor=actor,
+        target=("agent", agent.pk),
+        detail={
+            "changes": differences,
+            "tier": agent.tier,
+            "tier_reason": assessment.sentence if assessment else "",
+        },
+    )
+    agent_changed.send(sender=Agent, agent=agent, actor=actor)
+    return agent
+
+
+def lock_agent(agent: Agent, *, version: int | None = None) -> Agent:
+    """The row, locked against other writers; StaleWrite when it is past `version`."""
+    locked = Agent.objects.select_for_update(of=("self",)).with_people().get(pk=agent.pk)
+    if version is not None and locked.version != version:
+        raise StaleWrite(f"{locked.name} was changed meanwhile; it is at version {locked.version} now.")
+    return locked
+
+
+def save_agent(agent: Agent) -> None:
+    """Write a locked agent with its tier and the next version."""
+    assessment = agent.assessment
+    agent.tier = assessment.tier if assessment else None
+    agent.version += 1
+    agent.save()
+
+
+def apply_changes(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Set the fields that differ; returns {field: [before, after]} in words. Raises InvalidInput."""
+    unknown = sorted(set(changes) - set(EDITABLE))
+    if unknown:
+        raise InvalidInput(
+            "Some fields cannot be edited.",
+            fields=dict.fromkeys(unknown, "This is not an editable field"),
+        )
+    differences = {}
+    for name, value in changes.items():
+        before = getattr(agent, name)
+        if before != value:
+            setattr(agent, name, value)
+            differences[name] = [_words(before), _words(value)]
+    _check(agent)
+    if "name" in differences:
+        Principal.objects.filter(pk=agent.principal_id).update(name=agent.name)
+    return differences
+
+
+def _check(agent: Agent) -> None:
+    problems = {}
+    if not agent.name.strip():
+        problems["name"] = "Enter a name"
+    for field in risk.FIELDS:
+        if getattr(agent, field) not in (None, 1, 2, 3, 4):
+            problems[field] = "Choose a level from 1 to 4"
+    for field in ("owner", "deputy"):
+        person = getattr(agent, field)
+        if person and (person.kind != Principal.Kind.HUMAN or not person.is_active):
+            problems[field] = "Choose an active person"
+    if agent.owner_id and agent.owner_id == agent.deputy_id:
+        problems["deputy"] = "Choose somebody other than the owner"
+    if problems:
+        raise InvalidInput("Some fields are not as expected.", fields=problems)
+
+
+def _words(value: Any) -> str:
+    return "" if value is None else str(value)

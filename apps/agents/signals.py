@@ -1,0 +1,9 @@
+"""What the registry tells whoever stands above it."""
+
+from django.dispatch import Signal
+
+agents_discovered = Signal()
+"""Sent inside the transaction with `agents: list[Agent]` that telemetry showed for the first time."""
+
+agent_changed = Signal()
+"""Sent inside the transaction with `agent` and `actor` after a curated change."""

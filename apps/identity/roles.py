@@ -1,0 +1,73 @@
+"""Who may do what: seven roles, each a set of permissions, in one table.
+
+A role is given everywhere or for one team. An agent's own credential holds no role: it sees and asks for
+itself alone. An API key can only narrow what its principal may do, by its scopes.
+"""
+
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    VIEWER = "viewer", "Viewer"
+    OWNER = "owner", "Agent owner"
+    CURATOR = "curator", "Registry curator"
+    OPERATOR = "operator", "Security operator"
+    COMPLIANCE = "compliance", "Compliance officer"
+    AUDITOR = "auditor", "Auditor"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+class Permission(TextChoices):
+    AGENTS_VIEW = "agents.view", "See agents"
+    AGENTS_CURATE = "agents.curate", "Adopt and edit agents"
+    ACTIVITY_VIEW = "activity.view", "See tool calls"
+    POLICY_EDIT = "policy.edit", "Edit tool policies"
+    DECISIONS_VIEW = "decisions.view", "See decisions"
+    DECISIONS_ASK = "decisions.ask", "Ask whether an agent may act"
+    BREAKER_TRIP = "breaker.trip", "Trip a breaker"
+    BREAKER_RESET = "breaker.reset", "Reset a breaker"
+    COMPLIANCE_VIEW = "compliance.view", "See certifications and findings"
+    COMPLIANCE_CERTIFY = "compliance.certify", "Certify agents"
+    FINDINGS_RESOLVE = "findings.resolve", "Resolve findings"
+    JOBS_RUN = "jobs.run", "Start drift detection and expiry"
+    LIFECYCLE_MOVE = "lifecycle.move", "Move agents between states"
+    IDENTITY_VIEW = "identity.view", "See people, teams and roles"
+    IDENTITY_MANAGE = "identity.manage", "Manage people, teams and roles"
+    KEYS_VIEW = "keys.view", "See API keys"
+    KEYS_MANAGE = "keys.manage", "Mint and revoke API keys"
+    LEDGER_VIEW = "ledger.view", "Read the ledger"
+    INGEST = "ingest", "Report activity"
+
+
+P = Permission
+_SEE = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_VIEW, P.COMPLIANCE_VIEW})
+ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
+    Role.VIEWER: _SEE,
+    Role.OWNER: _SEE | {P.AGENTS_CURATE, P.LIFECYCLE_MOVE, P.BREAKER_TRIP, P.IDENTITY_VIEW},
+    Role.CURATOR: _SEE
+    | {P.AGENTS_CURATE, P.LIFECYCLE_MOVE, P.POLICY_EDIT, P.FINDINGS_RESOLVE, P.IDENTITY_VIEW, P.KEYS_VIEW},
+    Role.OPERATOR: _SEE
+    | {P.POLICY_EDIT, P.BREAKER_TRIP, P.DECISIONS_ASK, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW},
+    Role.COMPLIANCE: _SEE
+    | {P.COMPLIANCE_CERTIFY, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW, P.LEDGER_VIEW},
+    Role.AUDITOR: _SEE | {P.LEDGER_VIEW, P.IDENTITY_VIEW, P.KEYS_VIEW},
+    Role.ADMINISTRATOR: frozenset(Permission.values) - {P.INGEST},
+}
+AGENT_PERMISSIONS = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_ASK, P.DECISIONS_VIEW, P.INGEST})
+SERVICE_PERMISSIONS = frozenset({P.INGEST})
+
+
+class Scope(TextChoices):
+    INGEST = "ingest", "Report activity (OTLP)"
+    DECIDE = "decide", "Ask for decisions"
+    READ = "read", "Read"
+    WRITE = "write", "Change"
+
+
+def permits_scope(scopes: list[str], permission: str) -> bool:
+    """True when a key with these scopes may use `permission` at all."""
+    if permission == P.INGEST:
+        return Scope.INGEST in scopes
+    if permission == P.DECISIONS_ASK:
+        return Scope.DECIDE in scopes
+    return Scope.WRITE in scopes or (permission.endswith(".view") and Scope.READ in scopes)

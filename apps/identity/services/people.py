@@ -1,0 +1,86 @@
+"""People, teams and the roles they hold."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from apps.identity.access import require
+from apps.identity.models import Person, Principal, RoleAssignment, Team
+from apps.identity.roles import Permission, Role
+from apps.identity.services.ledger import record_act
+from apps.kit.errors import Conflict, InvalidInput
+
+
+@transaction.atomic
+def create_team(name: str, *, actor: Principal, parent: Team | None = None) -> Team:
+    require(actor, Permission.IDENTITY_MANAGE)
+    if Team.objects.filter(name__iexact=name.strip()).exists():
+        raise Conflict(f"There is a team named {name} already.", code="identity.team.exists")
+    team = Team.objects.create(name=name.strip(), parent=parent)
+    record_act("identity.team.created", actor=actor, target=("team", team.pk), detail={"name": team.name})
+    return team
+
+
+@transaction.atomic
+def create_person(
+    email: str, name: str, *, actor: Principal, password: str | None = None, job_title: str = ""
+) -> Person:
+    """An account; without a password it can only be used through single sign-on or a reset."""
+    require(actor, Permission.IDENTITY_MANAGE)
+    if Person.objects.filter(email__iexact=email).exists():
+        raise Conflict(f"There is an account for {email} already.", code="identity.person.exists")
+    person = Person.objects.create_user(email, name, password, job_title=job_title)
+    record_act(
+        "identity.person.created",
+        actor=actor,
+        target=("principal", person.principal_id),
+        detail={"email": person.email, "name": name},
+    )
+    return person
+
+
+@transaction.atomic
+def assign_role(
+    principal: Principal, role: str, *, actor: Principal, team: Team | None = None
+) -> RoleAssignment:
+    """Give a role for one team, or everywhere when `team` is None. Giving it twice changes nothing."""
+    require(actor, Permission.IDENTITY_MANAGE)
+    if role not in Role.values:
+        raise InvalidInput(
+            "There is no such role.", fields={"role": f"Choose one of {', '.join(Role.values)}"}
+        )
+    assignment, created = RoleAssignment.objects.get_or_create(principal=principal, role=role, team=team)
+    if created:
+        _mirror_staff(principal)
+        record_act(
+            "identity.role.assigned",
+            actor=actor,
+            target=("principal", principal.pk),
+            detail={"role": role, "team": team.pk if team else None},
+        )
+    return assignment
+
+
+@transaction.atomic
+def withdraw_role(assignment: RoleAssignment, *, actor: Principal, reason: str) -> None:
+    """Take a role back; the last administrator everywhere cannot lose theirs."""
+    require(actor, Permission.IDENTITY_MANAGE)
+    everywhere = RoleAssignment.objects.select_for_update().filter(role=Role.ADMINISTRATOR, team=None)
+    if [row.pk for row in everywhere] == [assignment.pk]:
+        raise Conflict("Somebody must stay administrator.", code="identity.role.last_administrator")
+    principal = assignment.principal
+    record_act(
+        "identity.role.withdrawn",
+        actor=actor,
+        target=("principal", principal.pk),
+        reason=reason,
+        detail={"role": assignment.role, "team": assignment.team_id},
+    )
+    assignment.delete()
+    _mirror_staff(principal)
+
+
+def _mirror_staff(principal: Principal) -> None:
+    """The administration site opens to administrators only; Django asks the person's own flag for that."""
+    administers = principal.roles.filter(role=Role.ADMINISTRATOR, team=None).exists()
+    Person.objects.filter(principal=principal).update(is_staff=administers, is_superuser=administers)
