@@ -6,10 +6,10 @@ anybody could write somebody else's request id into the audit log.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import uuid4
+
+from django.conf import settings
 
 HEADER = "X-Request-ID"
 _SHAPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,63}")
@@ -21,18 +21,9 @@ def current_request_id() -> str:
     return _current.get()
 
 
-def accepted_or_new(sent: str, *, trusted: bool) -> str:
-    """The caller's id when it may be believed and is well formed, otherwise a new one (32 hex digits)."""
-    if trusted and _SHAPE.fullmatch(sent):
-        return sent
-    return uuid4().hex
-
-
-@contextmanager
-def serving(request_id: str) -> Iterator[str]:
-    """Make `request_id` the current one for the length of the block."""
-    token = _current.set(request_id)
-    try:
-        yield request_id
-    finally:
-        _current.reset(token)
+def begin_request(sent: str = "") -> str:
+    """Give the request an id and return it: the one sent when it may be believed, otherwise 32 hex digits."""
+    believed = bool(settings.TRUSTED_PROXY_COUNT) and _SHAPE.fullmatch(sent)
+    request_id = sent if believed else uuid4().hex
+    _current.set(request_id)
+    return request_id

@@ -1,0 +1,69 @@
+"""The components of the visual language as template tags; a builtin of every template.
+
+Marks (a shape and a word)
+  {% icon "agents" %}  {% icon "brk-tripped" size="large" %}      a symbol of static/icons.svg
+  {% sign agent.pk %}  {% sign agent.pk large=True %}             the stroke mark of an agent
+  {% outcome call.outcome %}  plain=True in dense tables, count=5 for "5 violations" with the word hidden
+  {% tier agent.tier %}  {% tier 3 "3 of 4" %}                    bars, number, word; None: not assessed
+  {% state agent.state %}                                         disc that fills as the agent goes live
+  {% seal cert.expires_at revoked=False long=True %}              whole, due, broken, dashed; days left
+  {% breaker agent.breaker_state %}                               Armed or Tripped (bool or word)
+  {% actor_icon entry.actor.kind %}                               human, agent, service
+  {% check "passes" %}                                            passes, fails, unknown, na, upcoming
+  {% mark "key" "Verified" "mk-good" %}                           any icon and word in ink
+  {% agent_link agent.name url agent.pk %}                        sign and name as a link
+
+Text
+  {% when moment %}  {% when moment "faint" %}                    <time>; relative under a day
+  {{ n|number }}  {{ n|number:2 }}  {{ share|percent }}  {{ ms|milliseconds }}  {{ digest|hash_groups:2 }}
+  {% digest entry.hash 2 %}                                       hash in groups of four, whole in the title
+  {% reference %}                                                 id of this request
+
+Controls
+  {% button "Certify" kind="primary" icon_name="check" %}         kinds: primary danger stop quiet; small=True;
+        href=… makes a link; any other name=value is an attribute: data_open="trip" becomes data-open
+  {% icon_button "close" "Dismiss" data_close=True %}             icon alone, with its name
+  {% chip "Tier" "Critical" href %}                               filter that removes itself
+  {% field form.owner %}  {% field form.note rows=3 %}            label, hint, control, error
+  {% form_errors form %}                                          notice above a form that was not saved
+  {% tabs "Agent" %}{% tab "Record" url %}{% tab "Chains" url count=18 %}{% endtabs %}
+  {% dialog "trip" "Trip the breaker" action=url verb="Trip breaker" danger=True %}…{% enddialog %}
+        posts `reason` (required; reason=False leaves it out); opened by data-open="trip"
+  {% menu "move" "Move state" %}<a class="opt" href=…>…</a>{% endmenu %}
+
+Blocks
+  {% section "History" note="30 days" href=url link="All 148" %}…{% endsection %}
+  {% notice "warn" title="Ownership moves on 1 Dec." %}…{% endnotice %}   kinds: info good warn bad
+  {% stop "Stopped at 14:06. All tool calls are refused." %}…{% endstop %} details, then <div class="row"> verbs
+  {% empty_state "agents" "No agents on record yet" %}<p>…</p>{% button … %}{% endempty_state %}
+  {% entry "human" moment reason="Jan moved." %}<b>…</b> did …{% endentry %}   inside <ol class="tl">
+        changes=… folds the difference under the sentence
+  {% diff changes %}            mapping of field to (before, after)
+  {% facts %}{% fact "Owner" %}…{% endfact %}{% endfacts %}
+  {% figures %}{% figure "Resolved" "81.4%" "usual 88 to 92%" %}{% endfigures %}
+
+Lists
+  {% query_with sort="-tier" %}  {% query_without "tier" 4 %}     this page's address with changes
+  {% sort_cell "tier" "Tier" %}  css="num p4" default="-tier"     a <th> that sorts by ?sort=
+  {% filter_panel target="#results" %}{% facet "State" "state" options %}{% endfilter_panel %}
+        options: apps.kit.ui.parts.Option(value, label, count, mark=safe markup)
+  {% filter_button 2 %}                                           opens the panel where it is narrow
+  {% pager next=cursor previous=cursor shown="1 to 50" total=412 noun="agents" %}
+  {% pick_all %}  {% pick agent.pk agent.name %}                  selection cells; {% bulk %}…{% endbulk %}
+  {% skeleton rows=5 columns=4 %}   {% progress 62 100 "Export" %}
+
+Charts (data: apps.kit.ui.charts)
+  {% outcome_chart series %}  {% sparkline values "Calls, 14 days" %}  {% band_dots rows "Share of calls" %}
+  {% heat_table matrix %}  {% expiry_strip strip %}
+"""
+
+from __future__ import annotations
+
+from django.template import Library
+
+from apps.kit.ui.tags import blocks, charts, controls, lists, marks
+
+register = Library()
+for part in (marks, controls, lists, blocks, charts):
+    register.tags.update(part.register.tags)
+    register.filters.update(part.register.filters)

@@ -1,0 +1,31 @@
+"""Renders DomainErrors of page views as words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.kit.errors import DomainError
+from apps.kit.request_id import HEADER, begin_request, current_request_id
+from apps.kit.ui.problems import problem_page
+
+
+class ProblemPageMiddleware:
+    """What a page view refuses becomes a page, or a fragment for htmx; every answer names its request.
+
+    REST views render their own problems (apps.kit.rest.problems) and never reach this. An id given
+    further out (apps.identity.middleware) is kept.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = current_request_id() or begin_request(request.headers.get(HEADER, ""))
+        response = self.get_response(request)
+        response[HEADER] = request_id
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return problem_page(request, exception) if isinstance(exception, DomainError) else None

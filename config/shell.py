@@ -1,0 +1,219 @@
+"""What every page's frame shows: navigation, theme, organisation, who is signed in.
+
+Only addresses that exist and that the actor may open are shown. Counts are asked for when the template
+draws them, and kept for ten seconds for each actor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from redis.exceptions import RedisError
+
+from apps.identity.access import access_of
+from apps.identity.models import Principal, RoleAssignment
+from apps.identity.roles import Permission, Role
+from apps.kit.ui import theme
+
+COUNT_AGE_S: Final = 10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the rail. `count` gets the actor; `is_turn` marks a count that waits for a person."""
+
+    label: str
+    url_name: str
+    icon: str
+    permission: str = ""
+    count: Callable[[Principal], int] | None = None
+    is_turn: bool = False
+    staff_only: bool = False
+
+
+NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
+    (
+        "Now",
+        (
+            Entry("Home", "home", "home"),
+            Entry("Live feed", "activity:feed", "feed", Permission.ACTIVITY_VIEW),
+            Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW),
+        ),
+    ),
+    (
+        "Registry",
+        (
+            Entry("Agents", "agents:list", "agents", Permission.AGENTS_VIEW),
+            Entry("Discovery", "agents:discovery", "discovery", Permission.AGENTS_VIEW),
+        ),
+    ),
+    (
+        "Assurance",
+        (
+            Entry("Certifications", "compliance:certifications", "certs", Permission.COMPLIANCE_VIEW),
+            Entry("Frameworks", "compliance:frameworks", "frameworks", Permission.COMPLIANCE_VIEW),
+            Entry("Ledger", "identity:ledger", "ledger", Permission.LEDGER_VIEW),
+        ),
+    ),
+    (
+        "Administration",
+        (
+            Entry("People and access", "identity:people", "people", Permission.IDENTITY_VIEW),
+            Entry("Ingest and API keys", "identity:keys", "key", Permission.KEYS_VIEW),
+            Entry("API reference", "api-docs", "code"),
+            Entry("Component kit", "kit", "columns", staff_only=True),
+        ),
+    ),
+)
+
+
+def resolve_name(name: str) -> str:
+    """The address of a URL name, or an empty string while no page has it."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry as drawn: its address, whether the page is this one ("page") or inside it ("true")."""
+
+    entry: Entry
+    href: str
+    current: str
+    actor: Principal
+
+    @property
+    def label(self) -> str:
+        return self.entry.label
+
+    @property
+    def icon(self) -> str:
+        return self.entry.icon
+
+    @property
+    def is_turn(self) -> bool:
+        return self.entry.is_turn
+
+    @cached_property
+    def count(self) -> int | None:
+        return (
+            None if self.entry.count is None else _remembered_count(self.entry, self.entry.count, self.actor)
+        )
+
+
+def _remembered_count(entry: Entry, ask: Callable[[Principal], int], actor: Principal) -> int | None:
+    """The count, at most ten seconds old; None while the cache is away, rather than a query per page."""
+    try:
+        return cache.get_or_set(f"shell:{entry.url_name}:{actor.pk}", lambda: ask(actor), COUNT_AGE_S)
+    except RedisError:
+        return None
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the rail and the links below it."""
+
+    label: str
+    links: list[Link]
+
+
+@dataclass(frozen=True)
+class PersonLine:
+    """Name and role of whoever is signed in."""
+
+    name: str
+    role: str
+
+
+class Shell:
+    """The frame of one page; nothing is asked for before the template needs it."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.actor: Principal | None = getattr(request, "actor", None)
+
+    @property
+    def template(self) -> str:
+        """The base that error pages extend: with the rail only for somebody who is signed in."""
+        return "base.html" if self.actor else "auth_base.html"
+
+    @property
+    def theme(self) -> str:
+        return theme.chosen_theme(self.request)
+
+    @property
+    def next_theme(self) -> str:
+        return theme.NEXT[self.theme]
+
+    @property
+    def keys(self) -> bool:
+        return theme.single_keys(self.request)
+
+    @property
+    def organisation(self) -> str:
+        return settings.ORGANISATION
+
+    @cached_property
+    def person(self) -> PersonLine | None:
+        return PersonLine(self.actor.name, _role_of(self.actor)) if self.actor else None
+
+    @property
+    def home(self) -> str:
+        return resolve_name("home") or "/"
+
+    @property
+    def search_url(self) -> str:
+        return resolve_name("agents:list")
+
+    @property
+    def palette_url(self) -> str:
+        return resolve_name("palette")
+
+    @property
+    def logout_url(self) -> str:
+        return resolve_name("identity:logout")
+
+    @cached_property
+    def sections(self) -> list[Section]:
+        if self.actor is None:
+            return []
+        shown = [Section(label, list(self._links(entries, self.actor))) for label, entries in NAVIGATION]
+        return [section for section in shown if section.links]
+
+    def _links(self, entries: tuple[Entry, ...], actor: Principal) -> Iterator[Link]:
+        for entry in entries:
+            href = resolve_name(entry.url_name)
+            if href and self._may_open(entry, actor):
+                yield Link(entry, href, current_mark(href, self.request.path), actor)
+
+    def _may_open(self, entry: Entry, actor: Principal) -> bool:
+        if entry.staff_only and not getattr(self.request.user, "is_staff", False):
+            return False
+        return not entry.permission or access_of(actor).allows_somewhere(entry.permission)
+
+
+def current_mark(href: str, path: str) -> str:
+    """The value of `aria-current`: "page" here, "true" for a page below it, empty elsewhere."""
+    if href == path:
+        return "page"
+    return "true" if href != "/" and path.startswith(f"{href.rstrip('/')}/") else ""
+
+
+def _role_of(actor: Principal) -> str:
+    """The roles of an actor in words; one query."""
+    held = set(RoleAssignment.objects.filter(principal=actor).values_list("role", flat=True))
+    return ", ".join(str(role.label) for role in Role if role in held) or "No role"
+
+
+def shell(request: HttpRequest) -> dict[str, Shell]:
+    """The context processor of every page."""
+    return {"shell": Shell(request)}
