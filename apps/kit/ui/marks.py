@@ -7,9 +7,13 @@ breaker are drawn in ink.
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import date, datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
+from django.contrib.staticfiles import finders
 from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -25,7 +29,7 @@ OUTCOMES: Final[dict[str, str]] = {
     "blocked": "Blocked",
     "pending": "Pending",
 }
-_PLURALS: Final = {"anomaly": "anomalies", "violation": "violations"}
+PLURALS: Final[dict[str, str]] = {"anomaly": "anomalies", "violation": "violations"}
 TIERS: Final[dict[int, str]] = {1: "Low", 2: "Medium", 3: "High", 4: "Critical"}
 STATES: Final[dict[str, str]] = {
     "draft": "Draft",
@@ -113,7 +117,7 @@ def outcome(name: str, plain: bool = False, count: int | None = None) -> SafeStr
     words: object = OUTCOMES.get(name, name)
     shape = name if name in OUTCOMES else "unknown"
     if count is not None:
-        hidden = _PLURALS.get(name, name) if count != 1 else name
+        hidden = PLURALS.get(name, name) if count != 1 else name
         words = format_html('{}<span class="vh"> {}</span>', number(count), hidden)
     return format_html(
         '<span class="out out-{}{}">{}{}</span>', shape, " out-plain" if plain else "", icon(shape), words
@@ -181,3 +185,11 @@ def check(name: str, words: str = "") -> SafeString:
 def agent_link(name: str, href: str, agent_id: object) -> SafeString:
     """An agent's sign and its name as a link."""
     return format_html('<span class="agent">{}<a href="{}">{}</a></span>', sign(agent_id), href, name)
+
+
+@lru_cache(maxsize=1)
+def icon_names() -> tuple[str, ...]:
+    """Every symbol of the sprite, read from the file once."""
+    path = finders.find("icons.svg")
+    sprite = Path(str(path)).read_text(encoding="utf-8") if path else ""
+    return tuple(re.findall(r'<symbol id="([\w-]+)"', sprite))

@@ -48,7 +48,7 @@ def kit(request: HttpRequest) -> HttpResponse:
     """Every component in every state; staff only."""
     if not getattr(request.user, "is_staff", False):
         raise NotPermitted("The component kit is for administrators and registry curators.")
-    return render(request, "kit/index.html", samples.page_context(request.GET))
+    return render(request, "kit/index.html", samples.page_context())
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

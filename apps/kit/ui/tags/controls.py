@@ -9,7 +9,7 @@ from django.template.context import Context
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from apps.kit.ui import fields, marks
+from apps.kit.ui import fields, formats, marks
 from apps.kit.ui.parts import render_part
 
 register = Library()
@@ -102,7 +102,7 @@ def tab(
     if current is None:
         current = request is not None and href in (request.path, request.get_full_path())
     here = format_html(' aria-current="page"') if current else ""
-    counted = "" if count is None else format_html(' <span class="n">{:,}</span>', count)
+    counted = "" if count is None else format_html(' <span class="n">{}</span>', formats.number(count))
     return format_html('<a href="{}"{}>{}{}</a>', href, here, words, counted)
 
 
