@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -18,6 +18,7 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
 from apps.kit.errors import Conflict, InvalidInput, StaleWrite
 
+A = TypeVar("A", bound=Agent)
 EDITABLE = (
     "name", "purpose", "team", "owner", "deputy", "framework", "repository", *risk.FIELDS
 )  # fmt: skip
@@ -119,9 +120,12 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
     return agent
 
 
-def lock_agent(agent: Agent, *, version: int | None = None) -> Agent:
-    """The row, locked against other writers; StaleWrite when it is past `version`."""
-    locked = Agent.objects.select_for_update(of=("self",)).with_people().get(pk=agent.pk)
+def lock_agent(agent: Agent, *, version: int | None = None, kind: type[A] = Agent) -> A:  # type: ignore[assignment]
+    """The row, locked against other writers, as an instance of `kind` (Agent or a proxy of it).
+
+    Raises StaleWrite when the row is past `version`.
+    """
+    locked = kind.objects.select_for_update(of=("self",)).with_people().get(pk=agent.pk)
     if version is not None and locked.version != version:
         raise StaleWrite(f"{locked.name} was changed meanwhile; it is at version {locked.version} now.")
     return locked

@@ -1,0 +1,143 @@
+"""The shapes of the registry in REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from apps.agents import risk
+from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool
+from apps.identity.api.serializers import PrincipalRef, TeamRef
+from apps.identity.models import Principal, Team
+
+
+class AgentRef(serializers.ModelSerializer[Agent]):
+    """Which agent is meant, briefly."""
+
+    ref = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = Agent
+        fields = ["id", "ref", "name"]
+
+
+class ReasonSerializer(serializers.Serializer[risk.Reason]):
+    dimension = serializers.CharField(source="dimension.field")
+    level = serializers.IntegerField()
+    meaning = serializers.CharField()
+    decides = serializers.BooleanField()
+
+
+class AssessmentSerializer(serializers.Serializer[risk.Assessment]):
+    """The tier with its reasons. `to_lower` says what a lower tier would need; null at tier 1."""
+
+    tier = serializers.IntegerField()
+    name = serializers.CharField()
+    sentence = serializers.CharField()
+    reasons = ReasonSerializer(many=True)
+    to_lower = serializers.CharField(allow_null=True)
+
+
+class BreakerSerializer(serializers.Serializer[Agent]):
+    state = serializers.CharField(source="breaker_state")
+    tripped_at = serializers.DateTimeField(source="breaker_tripped_at", allow_null=True)
+    reason = serializers.CharField(source="breaker_reason")
+
+
+class AgentSerializer(serializers.ModelSerializer[Agent]):
+    """An agent's record. `version` is also its ETag."""
+
+    ref = serializers.CharField(read_only=True)
+    owner = PrincipalRef(read_only=True, allow_null=True)
+    deputy = PrincipalRef(read_only=True, allow_null=True)
+    team = TeamRef(read_only=True, allow_null=True)
+    risk = serializers.SerializerMethodField()
+    breaker = BreakerSerializer(source="*", read_only=True)
+
+    class Meta:
+        model = Agent
+        fields = [
+            "id", "ref", "version", "name", "purpose", "state", "tier", "risk", "team", "owner", "deputy",
+            *risk.FIELDS, "framework", "repository", "breaker", "certified_until", "first_seen", "last_seen",
+            "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(AssessmentSerializer(allow_null=True))
+    def get_risk(self, agent: Agent) -> dict[str, Any] | None:
+        assessment = agent.assessment
+        return AssessmentSerializer(assessment).data if assessment else None
+
+
+class FoundAgentSerializer(AgentSerializer):
+    score = serializers.FloatField(read_only=True)
+
+    class Meta(AgentSerializer.Meta):
+        fields = [*AgentSerializer.Meta.fields, "score"]
+
+
+class SearchAnswer(serializers.Serializer[object]):
+    """`by` is meaning, or words when no vector could be had."""
+
+    by = serializers.ChoiceField(["meaning", "words"])
+    results = FoundAgentSerializer(many=True)
+
+
+def _people() -> Any:
+    return Principal.objects.filter(kind=Principal.Kind.HUMAN)
+
+
+class AgentWrite(serializers.Serializer[Agent]):
+    """The curated fields; each is optional in a PATCH."""
+
+    name = serializers.CharField(max_length=200)
+    purpose = serializers.CharField(max_length=4000, allow_blank=True, required=False)
+    team = serializers.PrimaryKeyRelatedField(queryset=Team.objects.all(), allow_null=True, required=False)
+    owner = serializers.PrimaryKeyRelatedField(queryset=_people(), allow_null=True, required=False)
+    deputy = serializers.PrimaryKeyRelatedField(queryset=_people(), allow_null=True, required=False)
+    framework = serializers.CharField(max_length=80, allow_blank=True, required=False)
+    repository = serializers.URLField(max_length=200, allow_blank=True, required=False)
+    data_sensitivity = serializers.IntegerField(min_value=1, max_value=4, required=False)
+    decision_authority = serializers.IntegerField(min_value=1, max_value=4, required=False)
+    blast_radius = serializers.IntegerField(min_value=1, max_value=4, required=False)
+    regulatory_exposure = serializers.IntegerField(min_value=1, max_value=4, required=False)
+
+
+class DraftWrite(serializers.Serializer[Agent]):
+    name = serializers.CharField(max_length=200)
+    purpose = serializers.CharField(max_length=4000, allow_blank=True, required=False, default="")
+    team = serializers.PrimaryKeyRelatedField(
+        queryset=Team.objects.all(), allow_null=True, required=False, default=None
+    )
+
+
+class AliasSerializer(serializers.ModelSerializer[AgentAlias]):
+    source = PrincipalRef(read_only=True)
+
+    class Meta:
+        model = AgentAlias
+        fields = ["source", "service_name", "agent_name", "first_seen"]
+
+
+class ObservedToolSerializer(serializers.ModelSerializer[ObservedTool]):
+    class Meta:
+        model = ObservedTool
+        fields = ["tool_name", "mcp_server", "calls", "first_seen", "last_seen"]
+
+
+class ObservedModelSerializer(serializers.ModelSerializer[ObservedModel]):
+    class Meta:
+        model = ObservedModel
+        fields = ["provider", "model", "calls", "first_seen", "last_seen"]
+
+
+class EvidenceSerializer(serializers.Serializer[Agent]):
+    """What telemetry showed of the agent."""
+
+    aliases = AliasSerializer(many=True)
+    tools = ObservedToolSerializer(source="observed_tools", many=True)
+    models = ObservedModelSerializer(source="observed_models", many=True)
+    first_seen = serializers.DateTimeField(allow_null=True)
+    last_seen = serializers.DateTimeField(allow_null=True)
