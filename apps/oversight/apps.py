@@ -4,4 +4,6 @@ from django.apps import AppConfig
 class OversightConfig(AppConfig):
     name = "apps.oversight"
     label = "oversight"
-    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.oversight import receivers  # noqa: F401, PLC0415

@@ -1,0 +1,15 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from apps.oversight.api import views
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("decisions", views.DecisionViewSet, "decisions")
+agent = "agents/<uuid:agent_id>"
+urlpatterns = [
+    *router.urls,
+    path(f"{agent}/tool-policy", views.ToolPolicyView.as_view(), name="agent-tool-policy"),
+    path(f"{agent}/breaker", views.BreakerView.as_view(), name="agent-breaker"),
+    path(f"{agent}/breaker/trip", views.BreakerTripView.as_view(), name="agent-breaker-trip"),
+    path(f"{agent}/breaker/reset", views.BreakerResetView.as_view(), name="agent-breaker-reset"),
+]

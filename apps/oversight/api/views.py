@@ -1,0 +1,218 @@
+"""Policies, decisions and the breaker over REST."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.agents.api.scoped import agent_for
+from apps.agents.api.serializers import AgentRef
+from apps.agents.models import Agent
+from apps.identity.api.idempotency import idempotent
+from apps.identity.api.serializers import PrincipalRef, ReasonWrite
+from apps.identity.models import Principal
+from apps.identity.roles import Permission
+from apps.kit.errors import NotFound
+from apps.kit.rest.etags import check_if_match, etag_of
+from apps.kit.rest.reading import body_of
+from apps.oversight.models import BreakerTrip, Decision, ToolPolicy
+from apps.oversight.services.breaker import reset_breaker, trip_breaker
+from apps.oversight.services.decisions import Question, decide
+from apps.oversight.services.policies import drop_tool_policy, set_tool_policy
+
+
+class ToolPolicySerializer(serializers.ModelSerializer[ToolPolicy]):
+    updated_by = PrincipalRef(read_only=True)
+
+    class Meta:
+        model = ToolPolicy
+        fields = ["allowed_tools", "version", "updated_at", "updated_by"]
+
+
+class ToolPolicyWrite(serializers.Serializer[ToolPolicy]):
+    """Exactly these tools may be called; an empty list allows none."""
+
+    allowed_tools = serializers.ListField(child=serializers.CharField(max_length=255), max_length=500)
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+
+class TripSerializer(serializers.ModelSerializer[BreakerTrip]):
+    tripped_by = PrincipalRef(read_only=True)
+    reset_by = PrincipalRef(read_only=True, allow_null=True)
+
+    class Meta:
+        model = BreakerTrip
+        fields = [
+            "id", "cause", "reason", "violations", "threshold", "window_s", "call_ids", "tripped_at",
+            "tripped_by", "reset_at", "reset_by", "reset_reason",
+        ]  # fmt: skip
+
+
+class BreakerAnswer(serializers.Serializer[object]):
+    """`state` is armed or tripped; `trips` the last 20, newest first."""
+
+    state = serializers.CharField()
+    trips = TripSerializer(many=True)
+
+
+class QuestionWrite(serializers.Serializer[Question]):
+    """`agent` is an id; an agent asking about itself may leave it out."""
+
+    agent = serializers.UUIDField(required=False)
+    tool = serializers.CharField(max_length=255)
+    operation = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
+    call_id = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
+    conversation_id = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
+
+
+class DecisionSerializer(serializers.ModelSerializer[Decision]):
+    agent = AgentRef(read_only=True)
+    asked_by = PrincipalRef(read_only=True)
+    tool = serializers.CharField(source="tool_name")
+
+    class Meta:
+        model = Decision
+        fields = [
+            "id", "agent", "asked_by", "tool", "operation", "call_id", "conversation_id", "outcome", "code",
+            "reason", "policy_version", "decided_at",
+        ]  # fmt: skip
+
+
+class DecisionFilter(django_filters.FilterSet):
+    tool = django_filters.CharFilter(field_name="tool_name")
+    since = django_filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
+
+    class Meta:
+        model = Decision
+        fields = ["agent", "outcome", "code", "call_id"]
+
+
+class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Decision]):
+    """May this agent call this tool? Every answer is kept."""
+
+    serializer_class = DecisionSerializer
+    filterset_class = DecisionFilter
+    permissions = {
+        "list": Permission.DECISIONS_VIEW,
+        "retrieve": Permission.DECISIONS_VIEW,
+        "create": Permission.DECISIONS_ASK,
+    }
+    queryset = Decision.objects.none()
+
+    def get_queryset(self) -> QuerySet[Decision]:
+        return Decision.objects.visible_to(self.request.user).select_related("agent", "asked_by")
+
+    @extend_schema(request=QuestionWrite, responses={200: DecisionSerializer})
+    def create(self, request: Request) -> Response:
+        """Ask. The answer is `outcome` allow or deny with its `reason`; a denial is a 200 too."""
+        body = body_of(request, QuestionWrite)
+        agent = _agent_asked_about(request, body.pop("agent", None))
+        decision = decide(agent, Question(tool_name=body.pop("tool"), **body), actor=request.user)
+        return Response(self.get_serializer(decision).data)
+
+
+class ToolPolicyView(APIView):
+    """The tools an agent may call."""
+
+    permissions = {
+        "GET": Permission.AGENTS_VIEW,
+        "PUT": Permission.POLICY_EDIT,
+        "DELETE": Permission.POLICY_EDIT,
+    }
+
+    @extend_schema(responses=ToolPolicySerializer)
+    def get(self, request: Request, agent_id: UUID) -> Response:
+        return _policy(_policy_of(agent_for(request, agent_id)))
+
+    @extend_schema(request=ToolPolicyWrite, responses=ToolPolicySerializer)
+    def put(self, request: Request, agent_id: UUID) -> Response:
+        """Set the policy. An existing one needs If-Match with the ETag that was read."""
+        agent = agent_for(request, agent_id)
+        known = ToolPolicy.objects.filter(agent=agent).first()
+        if known:
+            check_if_match(request, known, required=True)
+        body = body_of(request, ToolPolicyWrite)
+        policy = set_tool_policy(
+            agent,
+            body["allowed_tools"],
+            reason=body["reason"],
+            version=known.version if known else 0,
+            actor=request.user,
+        )
+        return _policy(policy)
+
+    @extend_schema(request=ReasonWrite, responses={204: None})
+    def delete(self, request: Request, agent_id: UUID) -> Response:
+        agent = agent_for(request, agent_id)
+        check_if_match(request, _policy_of(agent), required=True)
+        drop_tool_policy(agent, reason=body_of(request, ReasonWrite)["reason"], actor=request.user)
+        return Response(status=204)
+
+
+class BreakerView(APIView):
+    """Whether an agent is stopped, and why it was."""
+
+    permissions = {"GET": Permission.AGENTS_VIEW}
+
+    @extend_schema(responses=BreakerAnswer)
+    def get(self, request: Request, agent_id: UUID) -> Response:
+        return _breaker(agent_for(request, agent_id))
+
+
+class BreakerTripView(APIView):
+    """Stop an agent."""
+
+    permissions = {"POST": Permission.BREAKER_TRIP}
+
+    @extend_schema(request=ReasonWrite, responses=BreakerAnswer)
+    @idempotent
+    def post(self, request: Request, agent_id: UUID) -> Response:
+        agent = agent_for(request, agent_id)
+        trip_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=request.user)
+        return _breaker(agent_for(request, agent_id))
+
+
+class BreakerResetView(APIView):
+    """Let a stopped agent act again."""
+
+    permissions = {"POST": Permission.BREAKER_RESET}
+
+    @extend_schema(request=ReasonWrite, responses=BreakerAnswer)
+    @idempotent
+    def post(self, request: Request, agent_id: UUID) -> Response:
+        agent = agent_for(request, agent_id)
+        reset_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=request.user)
+        return _breaker(agent_for(request, agent_id))
+
+
+def _agent_asked_about(request: Request, agent_id: UUID | None) -> Agent:
+    visible = Agent.objects.visible_to(request.user)
+    if agent_id is None:
+        if request.user.kind != Principal.Kind.AGENT:
+            raise serializers.ValidationError({"agent": "Name the agent you ask about"})
+        return get_object_or_404(visible, principal=request.user)
+    return get_object_or_404(visible, pk=agent_id)
+
+
+def _policy_of(agent: Agent) -> ToolPolicy:
+    policy = ToolPolicy.objects.select_related("updated_by").filter(agent=agent).first()
+    if policy is None:
+        raise NotFound("No tool policy limits this agent.", code="oversight.policy.none")
+    return policy
+
+
+def _policy(policy: ToolPolicy) -> Response:
+    return Response(ToolPolicySerializer(policy).data, headers={"ETag": etag_of(policy)})
+
+
+def _breaker(agent: Agent) -> Response:
+    trips = agent.breaker_trips.select_related("tripped_by", "reset_by")[:20]
+    return Response(BreakerAnswer({"state": agent.breaker_state, "trips": trips}).data)

@@ -1,0 +1,102 @@
+"""May it do the next thing, and was what it did in order? Pure rules, first match ends it.
+
+Both questions read the same `Situation`, so that what is denied beforehand and what is called a violation
+afterwards cannot drift apart. Order: breaker, lifecycle state, certification, tool policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+STOPPED_STATES = {
+    "suspended": "is suspended",
+    "quarantined": "is quarantined",
+    "retired": "is retired",
+}
+CERTIFICATION_FROM_TIER = 3
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is known of an agent at a moment. `allowed_tools` None means that no policy limits it."""
+
+    name: str
+    state: str
+    tier: int | None
+    tripped_at: datetime | None
+    trip_reason: str
+    certified_until: datetime | None
+    allowed_tools: frozenset[str] | None
+    policy_version: int | None = None
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a call may not happen: a stable code and a sentence."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said of a call that happened: allowed, flagged, violation or blocked."""
+
+    outcome: str
+    code: str
+    reason: str
+
+
+def objection_to(situation: Situation, tool_name: str, at: datetime) -> Objection | None:
+    """The first rule that forbids `tool_name` at `at`; None when nothing does."""
+    return (
+        _breaker(situation, at)
+        or _state(situation)
+        or _certification(situation, at)
+        or _policy(situation, tool_name)
+    )
+
+
+def verdict_on(situation: Situation, tool_name: str, at: datetime, *, status: str, error: str) -> Verdict:
+    """What a reported call was. `status` is what its reporter said: ok, error, denied or unset."""
+    objection = objection_to(situation, tool_name, at)
+    if status == "denied":
+        reason = objection.reason if objection else "It was refused where the agent runs."
+        return Verdict("blocked", objection.code if objection else "enforcement.denied", reason)
+    if objection:
+        return Verdict("violation", objection.code, objection.reason)
+    if status == "error":
+        return Verdict("flagged", "call.failed", f"The tool failed: {error or 'it gave no reason'}.")
+    return Verdict("allowed", "", "")
+
+
+def _breaker(situation: Situation, at: datetime) -> Objection | None:
+    if situation.tripped_at is None or at < situation.tripped_at:
+        return None
+    return Objection("breaker.tripped", f"{situation.name} is stopped. {situation.trip_reason}")
+
+
+def _state(situation: Situation) -> Objection | None:
+    words = STOPPED_STATES.get(situation.state)
+    return Objection(f"lifecycle.{situation.state}", f"{situation.name} {words}.") if words else None
+
+
+def _certification(situation: Situation, at: datetime) -> Objection | None:
+    needed = situation.state == "production" and (situation.tier or 0) >= CERTIFICATION_FROM_TIER
+    if not needed or (situation.certified_until and at < situation.certified_until):
+        return None
+    return Objection(
+        "certification.lapsed",
+        f"{situation.name} is tier {situation.tier} in production and holds no active certification.",
+    )
+
+
+def _policy(situation: Situation, tool_name: str) -> Objection | None:
+    allowed = situation.allowed_tools
+    if allowed is None or tool_name in allowed:
+        return None
+    return Objection(
+        "policy.tool_not_allowed",
+        f"{tool_name} is not among the {len(allowed)} tools that {situation.name} may call.",
+    )

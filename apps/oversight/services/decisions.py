@@ -1,0 +1,54 @@
+"""May this agent call this tool? Answered, with the reason, and recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.agents.access import require_for
+from apps.agents.models import Agent
+from apps.identity.models import Principal
+from apps.identity.roles import Permission
+from apps.oversight.models import Decision
+from apps.oversight.rules import objection_to
+from apps.oversight.situations import situation_of
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked. Ids are the caller's own; '' where it has none."""
+
+    tool_name: str
+    operation: str = ""
+    call_id: str = ""
+    conversation_id: str = ""
+
+
+@transaction.atomic
+def decide(agent: Agent, question: Question, *, actor: Principal) -> Decision:
+    """Answer from what is committed now, and keep the answer.
+
+    Nothing is remembered between questions: a retry is judged again, for a breaker may have tripped in
+    between and an old 'allow' would outlive it. Two queries and one insert.
+    """
+    require_for(actor, Permission.DECISIONS_ASK, agent)
+    now = timezone.now()
+    situation = situation_of(Agent.objects.select_related("tool_policy").get(pk=agent.pk))
+    objection = objection_to(situation, question.tool_name, now)
+    limited = situation.allowed_tools is not None
+    allowed_because = "The tool policy allows it." if limited else "No tool policy limits this agent."
+    return Decision.objects.create(
+        agent=agent,
+        asked_by=actor,
+        tool_name=question.tool_name,
+        operation=question.operation,
+        call_id=question.call_id,
+        conversation_id=question.conversation_id,
+        outcome=Decision.Outcome.DENY if objection else Decision.Outcome.ALLOW,
+        code=objection.code if objection else ("policy.allowed" if limited else "policy.none"),
+        reason=objection.reason if objection else allowed_because,
+        policy_version=situation.policy_version,
+        decided_at=now,
+    )
