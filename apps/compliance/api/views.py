@@ -1,0 +1,244 @@
+"""Frameworks, certifications, findings and their jobs over REST."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import django_filters
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.agents.api.scoped import agent_for
+from apps.agents.api.serializers import AgentRef
+from apps.agents.models import Agent
+from apps.compliance.models import Certification, Control, ControlResult, Finding, Framework
+from apps.compliance.services.certifications import (
+    CertificationRequest,
+    ControlJudgement,
+    certify_agent,
+    expire_certifications,
+    revoke_certification,
+)
+from apps.compliance.services.drift import detect_drift
+from apps.compliance.services.findings import resolve_finding
+from apps.identity.access import require
+from apps.identity.api.idempotency import idempotent
+from apps.identity.api.serializers import PrincipalRef, ReasonWrite
+from apps.identity.roles import Permission
+from apps.kit.rest.paging import CursorPage
+from apps.kit.rest.reading import body_of
+
+
+class ControlSerializer(serializers.ModelSerializer[Control]):
+    class Meta:
+        model = Control
+        fields = ["code", "title", "requirement", "reference", "severity"]
+
+
+class FrameworkSerializer(serializers.ModelSerializer[Framework]):
+    controls = ControlSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Framework
+        fields = ["key", "name", "edition", "summary", "controls"]
+
+
+class ResultSerializer(serializers.ModelSerializer[ControlResult]):
+    control = serializers.CharField(source="control.code")
+
+    class Meta:
+        model = ControlResult
+        fields = ["control", "result", "note"]
+
+
+class CertificationSerializer(serializers.ModelSerializer[Certification]):
+    agent = AgentRef(read_only=True)
+    framework = serializers.CharField(source="framework.key")
+    certified_by = PrincipalRef(read_only=True)
+    results = ResultSerializer(many=True, read_only=True)
+
+    class Meta:
+        model = Certification
+        fields = [
+            "id", "agent", "framework", "status", "tier", "evidence", "results", "baseline", "certified_by",
+            "certified_at", "expires_at", "ended_at", "ended_reason",
+        ]  # fmt: skip
+
+
+class JudgementWrite(serializers.Serializer[ControlJudgement]):
+    result = serializers.ChoiceField(ControlResult.Result.choices)
+    note = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+
+class CertificationWrite(serializers.Serializer[Certification]):
+    """`controls` maps every control's code to its judgement."""
+
+    framework = serializers.SlugRelatedField(
+        slug_field="key", queryset=Framework.objects.filter(is_active=True)
+    )
+    evidence = serializers.CharField(max_length=8000)
+    controls = serializers.DictField(child=JudgementWrite())
+
+
+class FindingSerializer(serializers.ModelSerializer[Finding]):
+    agent = AgentRef(read_only=True)
+    resolved_by = PrincipalRef(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Finding
+        fields = [
+            "id", "agent", "kind", "severity", "title", "detail", "evidence", "status", "opened_at",
+            "resolved_at", "resolved_by", "resolution",
+        ]  # fmt: skip
+
+
+class ResolutionWrite(serializers.Serializer[Finding]):
+    resolution = serializers.CharField(max_length=4000)
+
+
+class DriftRunWrite(serializers.Serializer[object]):
+    """`agent` absent: every certified agent is compared."""
+
+    agent = serializers.UUIDField(required=False, allow_null=True, default=None)
+
+
+class DriftRunAnswer(serializers.Serializer[object]):
+    agents = serializers.IntegerField(help_text="Certified agents compared.")
+    findings = serializers.IntegerField(help_text="New findings raised.")
+
+
+class ExpiryAnswer(serializers.Serializer[object]):
+    expired = serializers.IntegerField()
+
+
+class FindingFilter(django_filters.FilterSet):
+    since = django_filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="gte")
+
+    class Meta:
+        model = Finding
+        fields = ["agent", "kind", "severity", "status"]
+
+
+class CertificationFilter(django_filters.FilterSet):
+    framework = django_filters.CharFilter(field_name="framework__key")
+    expires_before = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+
+    class Meta:
+        model = Certification
+        fields = ["agent", "status", "tier"]
+
+
+class ByName(CursorPage):
+    ordering = ("name", "id")
+
+
+class FrameworkViewSet(viewsets.ReadOnlyModelViewSet[Framework]):
+    """Frameworks an agent can be certified against, with their controls."""
+
+    serializer_class = FrameworkSerializer
+    pagination_class = ByName
+    lookup_field = "key"
+    permissions = {"list": Permission.COMPLIANCE_VIEW, "retrieve": Permission.COMPLIANCE_VIEW}
+    queryset = Framework.objects.filter(is_active=True).prefetch_related("controls")
+
+
+class CertificationViewSet(viewsets.ReadOnlyModelViewSet[Certification]):
+    """Certifications of the agents you may see."""
+
+    serializer_class = CertificationSerializer
+    filterset_class = CertificationFilter
+    permissions = {
+        "list": Permission.COMPLIANCE_VIEW,
+        "retrieve": Permission.COMPLIANCE_VIEW,
+        "revoke": Permission.COMPLIANCE_CERTIFY,
+    }
+    queryset = Certification.objects.none()
+
+    def get_queryset(self) -> QuerySet[Certification]:
+        rows = Certification.objects.visible_to(self.request.user)
+        return rows.select_related("agent", "framework", "certified_by").prefetch_related("results__control")
+
+    @extend_schema(request=ReasonWrite, responses=CertificationSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def revoke(self, request: Request, pk: UUID) -> Response:
+        body = body_of(request, ReasonWrite)
+        revoke_certification(self.get_object(), reason=body["reason"], actor=request.user)
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class AgentCertificationsView(APIView):
+    """One agent's certifications, and giving it a new one."""
+
+    permissions = {"GET": Permission.COMPLIANCE_VIEW, "POST": Permission.COMPLIANCE_CERTIFY}
+
+    @extend_schema(responses=CertificationSerializer(many=True))
+    def get(self, request: Request, agent_id: UUID) -> Response:
+        agent = agent_for(request, agent_id)
+        rows = agent.certifications.select_related("agent", "framework", "certified_by")
+        return Response(CertificationSerializer(rows.prefetch_related("results__control"), many=True).data)
+
+    @extend_schema(request=CertificationWrite, responses={201: CertificationSerializer})
+    @idempotent
+    def post(self, request: Request, agent_id: UUID) -> Response:
+        agent = agent_for(request, agent_id)
+        body = body_of(request, CertificationWrite)
+        controls = {code: ControlJudgement(**judged) for code, judged in body["controls"].items()}
+        wanted = CertificationRequest(body["framework"], body["evidence"], controls)
+        certification = certify_agent(agent, wanted, actor=request.user)
+        return Response(CertificationSerializer(certification).data, status=201)
+
+
+class FindingViewSet(viewsets.ReadOnlyModelViewSet[Finding]):
+    """What somebody must look at."""
+
+    serializer_class = FindingSerializer
+    filterset_class = FindingFilter
+    permissions = {
+        "list": Permission.COMPLIANCE_VIEW,
+        "retrieve": Permission.COMPLIANCE_VIEW,
+        "resolve": Permission.FINDINGS_RESOLVE,
+    }
+    queryset = Finding.objects.none()
+
+    def get_queryset(self) -> QuerySet[Finding]:
+        return Finding.objects.visible_to(self.request.user).select_related("agent", "resolved_by")
+
+    @extend_schema(request=ResolutionWrite, responses=FindingSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def resolve(self, request: Request, pk: UUID) -> Response:
+        body = body_of(request, ResolutionWrite)
+        finding = resolve_finding(self.get_object(), resolution=body["resolution"], actor=request.user)
+        return Response(self.get_serializer(finding).data)
+
+
+class DriftRunView(APIView):
+    """Compare certified agents with their baselines now."""
+
+    permissions = {"POST": Permission.JOBS_RUN}
+
+    @extend_schema(request=DriftRunWrite, responses=DriftRunAnswer)
+    def post(self, request: Request) -> Response:
+        agent_id = body_of(request, DriftRunWrite)["agent"]
+        agent = get_object_or_404(Agent.objects.visible_to(request.user), pk=agent_id) if agent_id else None
+        require(request.user, Permission.JOBS_RUN, agent.team_id if agent else None)
+        run = detect_drift(agent)
+        return Response(DriftRunAnswer(run).data)
+
+
+class ExpiryRunView(APIView):
+    """End certifications whose time is over now."""
+
+    permissions = {"POST": Permission.JOBS_RUN}
+
+    @extend_schema(request=None, responses=ExpiryAnswer)
+    def post(self, request: Request) -> Response:
+        require(request.user, Permission.JOBS_RUN)
+        return Response(ExpiryAnswer({"expired": expire_certifications()}).data)

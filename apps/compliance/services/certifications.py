@@ -1,0 +1,225 @@
+"""Giving, revoking and expiring certifications."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from apps.agents.access import require_for
+from apps.agents.models import Agent, ObservedModel, ObservedTool
+from apps.agents.services.registry import lock_agent
+from apps.agents.services.status import write_certified_until
+from apps.compliance.models import Certification, ControlResult, Finding, Framework, Severity
+from apps.compliance.rules import VALIDITY, Judged, what_stands_in_the_way
+from apps.compliance.services.findings import FindingDraft, raise_finding
+from apps.compliance.signals import certification_ended, certification_issued
+from apps.identity.models import Principal
+from apps.identity.roles import Permission
+from apps.identity.services.ledger import record_act, system_principal
+from apps.kit.errors import Conflict, InvalidInput, NotPermitted
+
+SELF_CERTIFICATION_BELOW_TIER = 3
+
+
+@dataclass(frozen=True)
+class ControlJudgement:
+    """What the certifier says of one control."""
+
+    result: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class CertificationRequest:
+    """A framework, a judgement per control code, and the note of evidence they rest on."""
+
+    framework: Framework
+    evidence: str
+    controls: Mapping[str, ControlJudgement] = field(default_factory=dict)
+
+
+@transaction.atomic
+def certify_agent(agent: Agent, request: CertificationRequest, *, actor: Principal) -> Certification:
+    """Certify against one framework, until the tier's validity ends; an active one is superseded.
+
+    Records the tools and models seen until now as the baseline for drift.
+    """
+    agent = lock_agent(agent)
+    require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
+    if agent.tier is None:
+        raise Conflict(
+            f"{agent.name} has no risk tier yet; answer its four risk questions first.",
+            code="compliance.tier_missing",
+        )
+    _check_certifier(agent, actor)
+    _check_request(request)
+    now = timezone.now()
+    _supersede(agent, request.framework, now)
+    certification = Certification.objects.create(
+        agent=agent,
+        framework=request.framework,
+        tier=agent.tier,
+        evidence=request.evidence.strip(),
+        baseline=baseline_of(agent),
+        certified_by=actor,
+        certified_at=now,
+        expires_at=now + VALIDITY[agent.tier],
+    )
+    _keep_results(certification, request)
+    _refresh_status(agent, now)
+    record_act(
+        "compliance.certification.issued",
+        actor=actor,
+        target=("agent", agent.pk),
+        reason=certification.evidence,
+        detail={
+            "certification": certification.pk,
+            "framework": request.framework.key,
+            "tier": agent.tier,
+            "expires_at": certification.expires_at,
+            "baseline": certification.baseline,
+            "controls": {code: judged.result for code, judged in request.controls.items()},
+        },
+    )
+    certification_issued.send(sender=Certification, certification=certification, actor=actor)
+    return certification
+
+
+@transaction.atomic
+def revoke_certification(certification: Certification, *, actor: Principal, reason: str) -> Certification:
+    """Take a certification back; a tier 3 or 4 agent in production is refused every call from then on."""
+    agent = lock_agent(certification.agent)
+    require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
+    if not reason.strip():
+        raise InvalidInput(
+            "The certification was not revoked.", fields={"reason": "Say why it is taken back"}
+        )
+    certification = Certification.objects.select_for_update(of=("self",)).get(pk=certification.pk)
+    if certification.status != Certification.Status.ACTIVE:
+        raise Conflict(
+            "Only an active certification can be revoked.", code="compliance.certification.not_active"
+        )
+    _end(certification, Certification.Status.REVOKED, reason.strip(), actor=actor)
+    _refresh_status(agent, timezone.now())
+    return certification
+
+
+def expire_certifications(now: datetime | None = None) -> int:
+    """End every active certification whose time is over; returns how many. Safe to run at any time.
+
+    One transaction per certification: a failure in one leaves the others ended.
+    """
+    now = now or timezone.now()
+    due = Certification.objects.filter(status=Certification.Status.ACTIVE, expires_at__lte=now)
+    return sum(_expire(pk, now) for pk in list(due.order_by("pk").values_list("pk", flat=True)))
+
+
+def baseline_of(agent: Agent) -> dict[str, list[str]]:
+    """What the agent was seen to use until now: names of tools and models, sorted."""
+    tools = ObservedTool.objects.filter(agent=agent).values_list("tool_name", flat=True)
+    models = ObservedModel.objects.filter(agent=agent).values_list("model", flat=True)
+    return {"tools": sorted(set(tools)), "models": sorted(set(models))}
+
+
+@transaction.atomic
+def _expire(pk: object, now: datetime) -> bool:
+    certification = Certification.objects.select_related("agent").get(pk=pk)
+    agent = lock_agent(certification.agent)  # agent before certification: the order of every other writer
+    certification = (
+        Certification.objects.select_for_update(of=("self",)).select_related("framework").get(pk=pk)
+    )
+    if certification.status != Certification.Status.ACTIVE or certification.expires_at > now:
+        return False
+    _end(certification, Certification.Status.EXPIRED, "Its time is over.", actor=system_principal())
+    _refresh_status(agent, now)
+    raise_finding(
+        FindingDraft(
+            agent=agent,
+            certification=certification,
+            kind=Finding.Kind.CERTIFICATION_EXPIRED,
+            key=f"certification.expired:{certification.pk}",
+            severity=Severity.CRITICAL if (agent.tier or 0) >= 3 else Severity.MEDIUM,
+            title=f"{certification.framework.name} certification expired",
+            detail=f"It was given for tier {certification.tier} and ended on {certification.expires_at:%-d %B %Y}.",
+        )
+    )
+    return True
+
+
+def _check_certifier(agent: Agent, actor: Principal) -> None:
+    if actor.kind != Principal.Kind.HUMAN:
+        raise NotPermitted(
+            "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
+        )
+    if agent.tier >= SELF_CERTIFICATION_BELOW_TIER and actor.pk in (agent.owner_id, agent.deputy_id):
+        raise NotPermitted(
+            f"{agent.name} is tier {agent.tier}: its owner and deputy cannot certify it.",
+            code="compliance.certifier_is_owner",
+        )
+
+
+def _check_request(request: CertificationRequest) -> None:
+    controls = list(request.framework.controls.all())
+    known = {control.code for control in controls}
+    problems = {
+        code: "There is no such control in this framework" for code in request.controls if code not in known
+    }
+    problems |= {
+        code: f"Choose one of {', '.join(ControlResult.Result.values)}"
+        for code, judged in request.controls.items()
+        if judged.result not in ControlResult.Result.values
+    }
+    given = {code: (judged.result, judged.note) for code, judged in request.controls.items()}
+    problems |= what_stands_in_the_way(
+        Judged(control.code, control.severity, *given.get(control.code, (None, ""))) for control in controls
+    )
+    if not request.evidence.strip():
+        problems["evidence"] = "Say what the judgement rests on"
+    if problems:
+        raise InvalidInput(
+            "The certification was not given.", code="compliance.controls_open", fields=problems
+        )
+
+
+def _keep_results(certification: Certification, request: CertificationRequest) -> None:
+    by_code = {control.code: control for control in request.framework.controls.all()}
+    ControlResult.objects.bulk_create(
+        ControlResult(
+            certification=certification, control=by_code[code], result=judged.result, note=judged.note
+        )
+        for code, judged in request.controls.items()
+    )
+
+
+def _supersede(agent: Agent, framework: Framework, now: datetime) -> None:
+    held = Certification.objects.filter(agent=agent, framework=framework, status=Certification.Status.ACTIVE)
+    for certification in held:
+        _end(
+            certification,
+            Certification.Status.SUPERSEDED,
+            "A newer certification took its place.",
+            actor=system_principal(),
+        )
+
+
+def _end(certification: Certification, status: str, reason: str, *, actor: Principal) -> None:
+    certification.status, certification.ended_at, certification.ended_reason = status, timezone.now(), reason
+    certification.save(update_fields=["status", "ended_at", "ended_reason"])
+    record_act(
+        f"compliance.certification.{status}",
+        actor=actor,
+        target=("agent", certification.agent_id),
+        reason=reason,
+        detail={"certification": certification.pk, "framework": certification.framework.key},
+    )
+    certification_ended.send(sender=Certification, certification=certification)
+
+
+def _refresh_status(agent: Agent, now: datetime) -> None:
+    active = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
+    write_certified_until(agent, active.aggregate(until=Max("expires_at"))["until"])
