@@ -4,4 +4,6 @@ from django.apps import AppConfig
 class LifecycleConfig(AppConfig):
     name = "apps.lifecycle"
     label = "lifecycle"
-    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.lifecycle import receivers  # noqa: F401, PLC0415

@@ -1,0 +1,99 @@
+"""What must hold before an agent may move: small questions that answer in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from django.utils import timezone
+
+from apps.agents.models import Agent
+from apps.compliance.models import Certification
+
+Outcome = Literal["pass", "fail", "not_applicable"]
+CERTIFICATION_FROM_TIER = 3
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """The answer of one gate. `remedy` names the page part that mends it: record or certification or breaker."""
+
+    gate: str
+    title: str
+    outcome: Outcome
+    words: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A named question about an agent."""
+
+    name: str
+    title: str
+    remedy: str
+    ask: Callable[[Agent], tuple[Outcome, str]]
+
+    def look(self, agent: Agent) -> GateResult:
+        outcome, words = self.ask(agent)
+        return GateResult(self.name, self.title, outcome, words, self.remedy)
+
+
+def _people(agent: Agent) -> tuple[Outcome, str]:
+    for role, person in (("owner", agent.owner), ("deputy", agent.deputy)):
+        if person is None:
+            return "fail", f"It has no {role}."
+        if not person.is_active:
+            return "fail", f"Its {role}, {person.name}, is no longer active."
+    return "pass", f"{agent.owner} answers for it, {agent.deputy} stands in."
+
+
+def _purpose(agent: Agent) -> tuple[Outcome, str]:
+    return (
+        ("pass", "Its purpose is stated.")
+        if agent.purpose.strip()
+        else ("fail", "Its purpose is not stated.")
+    )
+
+
+def _risk(agent: Agent) -> tuple[Outcome, str]:
+    assessment = agent.assessment
+    return (
+        ("pass", assessment.sentence)
+        if assessment
+        else ("fail", "Its four risk questions are not all answered.")
+    )
+
+
+def _certification(agent: Agent) -> tuple[Outcome, str]:
+    tier = agent.tier or 0
+    now = timezone.now()
+    held = Certification.objects.filter(agent_id=agent.pk, status="active", expires_at__gt=now)
+    certification = held.select_related("framework").order_by("-expires_at").first()
+    if certification:
+        return (
+            "pass",
+            f"{certification.framework.name} certification holds until {certification.expires_at:%-d %B %Y}.",
+        )
+    if tier < CERTIFICATION_FROM_TIER:
+        return "not_applicable", f"Tier {tier} may go to production without a certification."
+    return "fail", f"It is tier {tier} and holds no active certification."
+
+
+def _breaker(agent: Agent) -> tuple[Outcome, str]:
+    if agent.is_tripped:
+        return "fail", f"Its breaker is tripped: {agent.breaker_reason}"
+    return "pass", "Its breaker is armed."
+
+
+GATES: dict[str, Gate] = {
+    gate.name: gate
+    for gate in (
+        Gate("people", "Owner and deputy", "record", _people),
+        Gate("purpose", "Purpose", "record", _purpose),
+        Gate("risk", "Risk assessed", "record", _risk),
+        Gate("certification", "Active certification", "certification", _certification),
+        Gate("breaker", "Breaker armed", "breaker", _breaker),
+    )
+}
