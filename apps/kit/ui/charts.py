@@ -214,11 +214,13 @@ def outcome_sentence(series: OutcomeSeries) -> str:
 
 
 def _volume(series: OutcomeSeries) -> SafeString:
+    """The totals as a line on their own scale, which need not start at zero: a line shows change, not amount."""
     totals = [one.total for one in series.bins]
-    ceiling = max(1.0, *totals, series.usual[1] if series.usual else 0) * 1.08
+    low, high = _range([*totals, *(series.usual or ())])
     step = 100 / len(totals)
     points = " ".join(
-        f"{step * (at + 0.5):.2f},{100 - 100 * total / ceiling:.1f}" for at, total in enumerate(totals)
+        f"{step * (at + 0.5):.2f},{100 * (high - total) / (high - low):.1f}"
+        for at, total in enumerate(totals)
     )
     line = format_html(
         '<svg width="100%" height="{}" viewBox="0 0 100 100" preserveAspectRatio="none">'
@@ -226,22 +228,27 @@ def _volume(series: OutcomeSeries) -> SafeString:
         f"{_VOLUME_H:.0f}",
         points,
     )
-    return format_html("{}{}", _usual_band(series.usual, ceiling), line)
+    return format_html("{}{}", _usual_band(series.usual, low, high), line)
 
 
-def _usual_band(usual: tuple[float, float] | None, ceiling: float) -> SafeString:
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    """The ends of a scale with half the spread free on both sides, never below zero."""
+    low, high = min(values), max(values)
+    spread = (high - low) or max(high, 1)
+    return max(0.0, low - spread / 2), high + spread / 4
+
+
+def _usual_band(usual: tuple[float, float] | None, low: float, high: float) -> SafeString:
     if usual is None:
         return SafeString("")
-    low, high = usual
-    top, bottom = _VOLUME_H * (1 - high / ceiling), _VOLUME_H * (1 - low / ceiling)
-    label_y = bottom + 13 if bottom + 13 <= _TOP - 6 else top - 3
+    bottom, top = (_VOLUME_H * (high - value) / (high - low) for value in usual)
     return format_html(
         '<rect class="c-band" x="0" width="100%" y="{}" height="{}"/><text x="0" y="{}">usual {} to {}</text>',
         f"{top:.1f}",
         f"{max(bottom - top, 1):.1f}",
-        f"{label_y:.0f}",
-        number(low),
-        number(high),
+        f"{min(bottom + 13, _TOP - 4):.0f}",
+        number(usual[0]),
+        number(usual[1]),
     )
 
 

@@ -95,18 +95,20 @@ def _band_ground(row: BandRow, y: float, ceiling: float) -> SafeString:
 
 
 def _band_point(row: BandRow, y: float, ceiling: float) -> SafeString:
-    """A dot inside the band; outside a diamond with its remark, on whichever side has room."""
+    """A dot inside the band; outside a diamond with its remark, where neither band nor edge is in the way."""
     across = _across(row.observed, ceiling)
     if not row.is_outside:
         return format_html('<circle class="c-dot" cx="{}" cy="{}" r="4"/>', f"{across:.2f}%", f"{y:.1f}")
-    x, anchor = ("12", "") if across < 55 else ("-12", " end")
+    left, right = (_across(value, ceiling) for value in row.band or (row.observed, row.observed))
+    fits = max(across, right) < 55
     return format_html(
-        '<svg x="{}" y="{}" overflow="visible"><path class="c-anomaly" d="M0-6.5L6.5 0 0 6.5-6.5 0z"/>'
-        '<text x="{}" y="4" class="tx-anom{}">{}</text></svg>',
+        '<svg x="{0}" y="{1}" overflow="visible"><path class="c-anomaly" d="M0-6.5L6.5 0 0 6.5-6.5 0z"/></svg>'
+        '<svg x="{2}" y="{1}" overflow="visible"><text x="{3}" y="4" class="tx-anom{4}">{5}</text></svg>',
         f"{across:.2f}%",
         f"{y:.1f}",
-        x,
-        anchor,
+        f"{max(across, right) if fits else min(across, left):.2f}%",
+        "12" if fits else "-12",
+        "" if fits else " end",
         row.remark,
     )
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.kit.errors import Conflict
 from apps.kit.ui import marks
 from apps.kit.ui.charts import BandRow, Bin, Cell, Expiry, ExpiryStrip, HeatMatrix, OutcomeSeries
+from apps.kit.ui.forms import PlainForm
 from apps.kit.ui.parts import Option
 
 LONG_NAME = "customer-correspondence-and-complaints-resolution-assistant-emea-retail-v2-canary"
@@ -60,7 +61,7 @@ FEED = (
 )
 
 
-class SampleForm(forms.Form):
+class SampleForm(PlainForm):
     """Every kind of control, two of them wrong."""
 
     owner = forms.CharField(help_text="A named, active person. Teams can be deputies.")
@@ -111,7 +112,7 @@ def _days() -> Iterator[Bin]:
     start = datetime(2026, 10, 25, tzinfo=UTC)
     for at in range(30):
         late = at - 26
-        counts = {"allowed": 17_600 + (at * 7919) % 2600 + max(late, 0) * 900, "flagged": at % 4}
+        counts = {"allowed": 17_600 + (at * 1373) % 2600 + max(late, 0) * 900, "flagged": at % 4}
         if late > 0:
             counts |= {
                 "flagged": 5 + late * 5,

@@ -81,10 +81,10 @@ def field(bound: BoundField, **attrs: object) -> dict[str, object]:
 
 
 @register.inclusion_tag("kit/form_errors.html")
-def form_errors(form: BaseForm) -> dict[str, object]:
-    """What keeps a form from being saved, with links to the fields concerned."""
+def form_errors(form: BaseForm, focus: bool = True) -> dict[str, object]:
+    """What keeps a form from being saved, with links to the fields; takes the focus when the page opens."""
     wrong = [form[name] for name in form.errors if name in form.fields]
-    return {"form": form, "wrong": [bound for bound in wrong if not bound.is_hidden]}
+    return {"form": form, "focus": focus, "wrong": [bound for bound in wrong if not bound.is_hidden]}
 
 
 @register.simple_block_tag
