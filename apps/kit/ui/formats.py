@@ -104,6 +104,6 @@ def day(value: date) -> str:
 
 
 def days_until(until: date | datetime, now: datetime | None = None) -> int:
-    """Whole days left, rounded up; negative ones are days since."""
+    """Days left, a day begun counting whole; negative ones are days since."""
     left = as_moment(until) - (now or timezone.now())
-    return -(-left // timedelta(days=1)) if left > timedelta(0) else left // timedelta(days=1) + 1
+    return -(-left // timedelta(days=1))

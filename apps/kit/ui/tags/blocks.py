@@ -38,7 +38,7 @@ def notice(content: str, kind: str = "info", title: str = "") -> SafeString:
     return format_html(
         '<div class="notice notice-{}"{}>{}<div>{}{}</div></div>',
         kind,
-        format_html(' role="alert"') if kind == "bad" else "",
+        SafeString(' role="alert"') if kind == "bad" else "",
         marks.icon(_NOTICES[kind]),
         format_html("<p><b>{}</b></p>", title) if title else "",
         content,
@@ -63,7 +63,7 @@ def empty_state(content: str, icon_name: str, title: str, alert: bool = False) -
     """What would be here, and the way to get it."""
     return format_html(
         '<div class="empty"{}>{}<h3 class="big">{}</h3>{}</div>',
-        format_html(' role="alert"') if alert else "",
+        SafeString(' role="alert"') if alert else "",
         marks.icon(icon_name),
         title,
         content,

@@ -101,7 +101,7 @@ def tab(
     request: HttpRequest | None = context.get("request")
     if current is None:
         current = request is not None and href in (request.path, request.get_full_path())
-    here = format_html(' aria-current="page"') if current else ""
+    here = SafeString(' aria-current="page"') if current else ""
     counted = "" if count is None else format_html(' <span class="n">{}</span>', formats.number(count))
     return format_html('<a href="{}"{}>{}{}</a>', href, here, words, counted)
 
