@@ -160,7 +160,7 @@ class Shell:
 
     @property
     def organisation(self) -> str:
-        return settings.ORGANISATION
+        return str(settings.ORGANISATION)
 
     @cached_property
     def person(self) -> PersonLine | None:

@@ -171,6 +171,8 @@
   document.addEventListener("htmx:afterSettle", (event) => {
     one("[data-focus]", event.target)?.focus();
     if (event.target.closest?.("#palette")) filterPalette();
+    const note = one("[data-announce]", event.target);
+    if (note) say(note.textContent.trim());
     picked();
   });
 

@@ -1,5 +1,6 @@
 """What a page refuses is told in words, with its own status, and as a fragment where htmx asked."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from apps.kit.request_id import begin_request, current_request_id
 from apps.kit.ui import views
 from apps.kit.ui.middleware import ProblemPageMiddleware
 from apps.kit.ui.problems import problem_page
+from apps.kit.ui.toasts import toast
 
 
 def asked(method: str = "get", **headers: str) -> HttpRequest:
@@ -134,3 +136,23 @@ def test_the_kit_page_is_for_staff() -> None:
     request.user = SimpleNamespace(is_authenticated=True, is_staff=False)
     with pytest.raises(NotPermitted):
         views.kit(request)
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("400.html", "The request is not as expected"),
+        ("403.html", "Your roles do not include this."),
+        ("404.html", "There is nothing at this address, or nothing you may see."),
+    ],
+)
+def test_a_page_for_every_plain_refusal(template: str, said: str) -> None:
+    text = render_to_string(template)
+    assert said in text
+    assert text.count("<h1>") == 1
+    assert "<nav" not in text
+
+
+def test_a_toast_travels_with_an_answer_to_htmx() -> None:
+    response = toast(HttpResponse(), "Owner changed.")
+    assert json.loads(response["HX-Trigger"]) == {"toast": {"text": "Owner changed.", "icon": "check"}}

@@ -33,7 +33,7 @@ def shape_of(widget: forms.Widget) -> str:
     return "tick" if isinstance(widget, forms.CheckboxInput) else "control"
 
 
-def field_view(bound: BoundField, **attrs: object) -> FieldView:
+def field_view(bound: BoundField, **attrs: str | bool) -> FieldView:
     """Draw the control with its class and described-by ids; `attrs` override the widget's own."""
     shape = shape_of(bound.field.widget)
     base = bound.id_for_label or bound.auto_id or bound.html_name
@@ -43,8 +43,8 @@ def field_view(bound: BoundField, **attrs: object) -> FieldView:
     return FieldView(bound, shape, control, hint_id, error_id)
 
 
-def _attrs(bound: BoundField, shape: str, described_by: str) -> dict[str, object]:
-    attrs: dict[str, object] = {}
+def _attrs(bound: BoundField, shape: str, described_by: str) -> dict[str, str | bool]:
+    attrs: dict[str, str | bool] = {}
     if shape == "control":
         own = str(bound.field.widget.attrs.get("class", ""))
         attrs["class"] = f"input {own}".strip()

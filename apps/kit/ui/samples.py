@@ -78,8 +78,7 @@ class SampleForm(PlainForm):
         widget=forms.RadioSelect,
         help_text="What happens when nobody answers: refused after the deadline.",
     )
-    data = forms.MultipleChoiceField(
-        label="Data classes",
+    data_classes = forms.MultipleChoiceField(
         choices=[("personal", "Personal"), ("financial", "Financial"), ("health", "Health")],
         widget=forms.CheckboxSelectMultiple,
         required=False,
@@ -98,7 +97,7 @@ def sample_form() -> SampleForm:
             "limit": "20000",
             "tier": "4",
             "oversight": "approves",
-            "data": ["personal"],
+            "data_classes": ["personal"],
         }
     )
 
@@ -153,7 +152,7 @@ def fleet() -> HeatMatrix:
 def agent_rows(now: datetime) -> list[dict[str, object]]:
     """Table rows with short, long, hostile and missing values."""
     keys = ("id", "name", "owner", "tier", "state", "days", "tripped", "calls", "exceptions")
-    rows = [dict(zip(keys, agent, strict=True)) for agent in AGENTS]
+    rows: list[dict[str, object]] = [dict(zip(keys, agent, strict=True)) for agent in AGENTS]
     for row in rows:
         days = row["days"]
         row["until"] = now + timedelta(days=days) if isinstance(days, int) else None

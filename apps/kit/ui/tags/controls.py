@@ -74,7 +74,7 @@ def chip(label: str, value: object, href: str) -> SafeString:
 
 
 @register.inclusion_tag("kit/field.html")
-def field(bound: BoundField, **attrs: object) -> dict[str, object]:
+def field(bound: BoundField, **attrs: str | bool) -> dict[str, object]:
     """One form field: label, hint, control and error, tied together for screen readers."""
     named = {name.strip("_").replace("_", "-"): value for name, value in attrs.items()}
     return {"field": fields.field_view(bound, **named)}

@@ -75,6 +75,12 @@ def filter_panel(
     return render_part(context, "kit/filter_panel.html", values)
 
 
+@register.inclusion_tag("kit/list_search.html", takes_context=True)
+def list_search(context: Context, words: str) -> dict[str, object]:
+    """Search within a list; belongs to the filter panel's form, whose `keep` then leaves out `q`."""
+    return {"words": words, "value": asked(context).get("q", "")}
+
+
 @register.simple_tag
 def filter_button(active: int = 0) -> SafeString:
     """Opens the filter panel where it does not stand beside the list."""
@@ -131,7 +137,7 @@ def bulk(
     context: Context, content: str, action: str, total: int | None = None, form: str = "bulk"
 ) -> SafeString:
     """The bar of verbs for the selected rows: posts `pick` (ids), or `all=1` for all that match."""
-    values = {
+    values: dict[str, object] = {
         "content": content,
         "action": action,
         "total": total,
