@@ -48,7 +48,8 @@ Lists
   {% filter_panel target="#results" %}{% facet "State" "state" options %}{% endfilter_panel %}
         options: apps.kit.ui.parts.Option(value, label, count, mark=safe markup)
         the list stands in an element with that id; [data-announce] inside it is read out after a change
-  {% list_search "Search agents" %}                               as-you-type ?q=; panel then keep="sort columns"
+  {% list_search "Search agents" %}                               as-you-type ?q=; stands outside the swapped
+        element, and the panel then has keep="sort columns"
   {% filter_button 2 %}                                           opens the panel where it is narrow
   {% pager next=cursor previous=cursor shown="1 to 50" total=412 noun="agents" %}
   {% pick_all %}  {% pick agent.pk agent.name %}                  selection cells; {% bulk %}…{% endbulk %}
