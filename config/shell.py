@@ -17,6 +17,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from redis.exceptions import RedisError
 
+from apps.agents.models import Agent, State
+from apps.compliance.models import Finding
 from apps.identity.access import access_of
 from apps.identity.models import Principal, RoleAssignment
 from apps.identity.roles import Permission, Role
@@ -38,20 +40,42 @@ class Entry:
     staff_only: bool = False
 
 
+def open_findings(actor: Principal) -> int:
+    """Findings that wait for somebody; one query."""
+    return Finding.objects.visible_to(actor).filter(status=Finding.Status.OPEN).count()
+
+
+def all_agents(actor: Principal) -> int:
+    """Agents on record; one query."""
+    return Agent.objects.visible_to(actor).count()
+
+
+def unadopted_agents(actor: Principal) -> int:
+    """Agents seen but adopted by nobody; one query."""
+    return Agent.objects.visible_to(actor).filter(state=State.DISCOVERED).count()
+
+
 NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     (
         "Now",
         (
             Entry("Home", "home", "home"),
             Entry("Live feed", "activity:feed", "feed", Permission.ACTIVITY_VIEW),
-            Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW),
+            Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW, open_findings),
         ),
     ),
     (
         "Registry",
         (
-            Entry("Agents", "agents:list", "agents", Permission.AGENTS_VIEW),
-            Entry("Discovery", "agents:discovery", "discovery", Permission.AGENTS_VIEW),
+            Entry("Agents", "agents:list", "agents", Permission.AGENTS_VIEW, all_agents),
+            Entry(
+                "Discovery",
+                "agents:discovery",
+                "discovery",
+                Permission.AGENTS_VIEW,
+                unadopted_agents,
+                is_turn=True,
+            ),
         ),
     ),
     (

@@ -10,7 +10,7 @@ from apps.identity.access import Access
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.kit.ui.marks import icon_names
-from config.shell import NAVIGATION, Shell, current_mark, shell
+from config.shell import NAVIGATION, Entry, Link, Shell, current_mark, shell
 
 
 def asked(path: str = "/", actor: Principal | None = None, **cookies: str) -> HttpRequest:
@@ -82,6 +82,30 @@ def test_the_server_writes_the_theme_into_the_page() -> None:
     request = asked(chancery_theme="dark")
     assert '<html lang="en" data-theme="dark">' in render_to_string("404.html", shell(request), request)
     assert '<html lang="en">' in render_to_string("404.html", shell(asked()), asked())
+
+
+def counting(answers: list[int]) -> Link:
+    """A link whose count takes the next of `answers` each time it is really asked."""
+    entry = Entry("Findings", "kit", "findings", count=lambda actor: answers.pop(0))
+    return Link(entry, "/findings/", "", principal())
+
+
+def test_a_count_is_asked_once_in_ten_seconds(settings) -> None:
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "shell"}
+    }
+    first = counting([7, 8])
+    again = Link(first.entry, "/findings/", "", first.actor)
+    assert (first.count, again.count) == (7, 7)
+    assert counting([9]).count == 9  # somebody else's count is their own
+
+
+def test_a_page_is_drawn_without_counts_while_the_cache_is_away(settings) -> None:
+    nowhere = "redis://127.0.0.1:1/0"
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": nowhere}
+    }
+    assert counting([7]).count is None
 
 
 def test_single_keys_can_be_turned_off() -> None:

@@ -76,10 +76,3 @@ def milliseconds(value: float | None) -> str:
 def hash_groups(value: object, groups: int = 0) -> str:
     """A hash in groups of four."""
     return formats.hash_groups(value, groups)
-
-
-@register.filter
-def initial_capital(value: object) -> str:
-    """The first letter upper case, the rest as it is."""
-    text = str(value)
-    return text[:1].upper() + text[1:]
