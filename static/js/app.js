@@ -178,7 +178,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     all("[data-toast]").forEach(leave);
-    one("[data-focus]")?.focus();
+    one("[data-focus=load]")?.focus();
     picked();
   });
   window.addEventListener("pageshow", () => all("[aria-busy=true]:is(button)").forEach((button) => button.removeAttribute("aria-busy")));

@@ -58,6 +58,23 @@ Lists
 Charts (data: apps.kit.ui.charts)
   {% outcome_chart series %}  {% sparkline values "Calls, 14 days" %}  {% band_dots rows "Share of calls" %}
   {% heat_table matrix %}  {% expiry_strip strip %}
+
+Pages extend base.html and fill its blocks
+  title  heading  crumbs (<ol class="crumbs">)  docket (<p class="docket"> of <span>s)  verbs (buttons)
+  content  dialogs  live (state of a stream, in the top bar)  head (further scripts)
+  page replaces the whole head and content, for a record with its sign: <div class="idhead">
+Anatomy by class
+  list    tabs, then .g.g-filters: filter panel; <div> with .tools, then <section id="results"> with .tools
+          (.chips, count), .tbl > table.t (p2 to p5 on cells drop columns by room; .num), bulk, pager
+  record  .g.g-side: two <div class="stack flow"> of sections; .dims, .figs, .tl, .lede for the purpose
+  form    .g.g-2 or .stack.measure of fields, then <div class="row"> with one primary button
+  feed    <ol class="feed"> of <li class="is-violation" data-row> with .at .out .agent .call .why .ms .lnk;
+          <li class="gist"> for what was summarised; class live, is-paused, is-lost for the connection
+Script hooks (static/js/app.js)
+  data-open="dialog id"  data-close  data-row (j and k walk, x picks)  data-pause (p)  data-key="e|a|r|m"
+  data-announce (read out after htmx changed it)  data-focus (focused after htmx put it in place)
+  event "toast" on the document: {text, icon}; from Python: apps.kit.ui.toasts.toast(response, text)
+  A refused htmx request lands in #problem, or in the open dialog's [data-problem]
 """
 
 from __future__ import annotations
