@@ -47,14 +47,18 @@ try:
     )
     INGEST_MAX_BODY_BYTES = env.int("CHANCERY_INGEST_MAX_BODY_BYTES", default=4 * 1024 * 1024)
     INGEST_MAX_QUEUE_BYTES = env.int("CHANCERY_INGEST_MAX_QUEUE_BYTES", default=64 * 1024 * 1024)
-    PARTITION_DAYS_AHEAD = env.int("CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2))
+    PARTITION_DAYS_AHEAD = env.int(
+        "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
+    )
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
 except Exception as error:  # marshmallow raises its own tree from a validator called by hand
     raise ImproperlyConfigured(f"Environment: {error}") from error
 
 if len(SECRET_KEY) < 50:
-    raise ImproperlyConfigured('Environment variable "SECRET_KEY" is too short: expected at least 50 characters')
+    raise ImproperlyConfigured(
+        'Environment variable "SECRET_KEY" is too short: expected at least 50 characters'
+    )
 
 SITE_NAME = "Chancery"
 ROOT_URLCONF = "config.urls"
@@ -161,7 +165,10 @@ CELERY_BEAT_SCHEDULE = {
     "heartbeat": {"task": "identity.heartbeat", "schedule": 10.0},
     "create-partitions": {"task": "activity.create_partitions", "schedule": crontab(minute=7)},
     "detect-drift": {"task": "compliance.detect_drift", "schedule": crontab(minute="*/15")},
-    "expire-certifications": {"task": "compliance.expire_certifications", "schedule": crontab(hour=2, minute=30)},
+    "expire-certifications": {
+        "task": "compliance.expire_certifications",
+        "schedule": crontab(hour=2, minute=30),
+    },
     "refresh-embeddings": {"task": "agents.refresh_embeddings", "schedule": 30.0},
 }
 

@@ -1,8 +1,33 @@
 """Every address of Chancery, by app."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
+
+from apps.agents import views as agent_views
+from config.views import home
+
+api = [
+    path("", include("apps.identity.api.urls")),
+    path("", include("apps.lifecycle.api.urls")),
+    path("", include("apps.compliance.api.urls")),
+    path("", include("apps.oversight.api.urls")),
+    path("", include("apps.activity.api.urls")),
+    path("", include("apps.agents.api.urls")),
+    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+]
 
 urlpatterns = [
+    path("", home, name="home"),
+    path("", include("apps.kit.ui.urls")),
+    path("", include("apps.identity.urls")),
+    path("", include("apps.agents.urls")),
+    path("", include("apps.activity.urls")),
+    path("", include("apps.oversight.urls")),
+    path("", include("apps.compliance.urls")),
+    path("", include("apps.lifecycle.urls")),
+    path("palette/", agent_views.palette, name="palette"),
+    path("api/v1/", include((api, "api"))),
+    path("api/docs/", SpectacularRedocView.as_view(url_name="api:api-schema"), name="api-docs"),
     path("admin/", admin.site.urls),
 ]

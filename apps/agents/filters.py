@@ -27,7 +27,7 @@ class AgentFilter(django_filters.FilterSet):
     owner = django_filters.UUIDFilter(field_name="owner_id")
     framework = django_filters.CharFilter(lookup_expr="iexact")
     seen_since = django_filters.IsoDateTimeFilter(field_name="last_seen", lookup_expr="gte")
-    order = django_filters.OrderingFilter(
+    sort = django_filters.OrderingFilter(
         fields=[
             ("tier", "tier"),
             ("name", "name"),

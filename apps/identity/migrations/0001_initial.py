@@ -74,6 +74,12 @@ class Migration(migrations.Migration):
             fields=[
                 ("tree_size", models.BigIntegerField(primary_key=True, serialize=False)),
                 ("root_hash", models.BinaryField()),
+                (
+                    "peaks",
+                    models.BinaryField(
+                        help_text="The compact range at this size: 32 bytes a peak, left to right."
+                    ),
+                ),
                 ("note", models.TextField()),
                 ("signed_at", models.DateTimeField()),
             ],

@@ -69,6 +69,7 @@ class LedgerCheckpoint(models.Model):
 
     tree_size = models.BigIntegerField(primary_key=True)
     root_hash = models.BinaryField()
+    peaks = models.BinaryField(help_text="The compact range at this size: 32 bytes a peak, left to right.")
     note = models.TextField()
     signed_at = models.DateTimeField()
 

@@ -1,0 +1,45 @@
+"""Forms of identity."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm
+
+from apps.identity.models import Team
+from apps.identity.roles import Role
+from apps.kit.ui.forms import PlainForm
+
+
+class SignInForm(AuthenticationForm):
+    """E-mail address and password; the same words whatever was wrong with them."""
+
+    error_messages = {
+        "invalid_login": "This address and password do not go together.",
+        "inactive": "This address and password do not go together.",
+    }
+
+
+class SourceForm(PlainForm):
+    """A telemetry source and its first key."""
+
+    name = forms.CharField(
+        max_length=120, help_text="What reports through it, such as a platform or a team's agents."
+    )
+    team = forms.ModelChoiceField(
+        Team.objects.all(),
+        required=False,
+        empty_label="No team",
+        help_text="Agents it discovers belong to this team at first.",
+    )
+
+
+class PersonForm(PlainForm):
+    """An account and, at once, a role."""
+
+    name = forms.CharField(max_length=200)
+    email = forms.EmailField(max_length=254, label="E-mail address")
+    job_title = forms.CharField(max_length=120, required=False)
+    role = forms.ChoiceField(choices=Role.choices)
+    team = forms.ModelChoiceField(
+        Team.objects.all(), required=False, empty_label="Everywhere", help_text="Where the role holds."
+    )

@@ -1,0 +1,85 @@
+"""The ledger in sentences: every action code, told about its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from apps.identity.models import LedgerEntry
+
+SENTENCES: Mapping[str, str] = {
+    "agents.agent.discovered": "noticed it: {detail[agent_name]} of {detail[service_name]}",
+    "agents.agent.drafted": "put it on record as a draft",
+    "agents.agent.adopted": "adopted it. {detail[tier_reason]}",
+    "agents.agent.edited": "edited the record",
+    "lifecycle.agent.registered": "registered it",
+    "lifecycle.agent.in_review": "submitted it for review",
+    "lifecycle.agent.certified": "accredited it",
+    "lifecycle.agent.staging": "moved it to staging",
+    "lifecycle.agent.production": "moved it to production",
+    "lifecycle.agent.suspended": "suspended it",
+    "lifecycle.agent.quarantined": "quarantined it",
+    "lifecycle.agent.deprecated": "deprecated it",
+    "lifecycle.agent.retired": "retired it",
+    "oversight.policy.set": "set its tool policy to {detail[after]}",
+    "oversight.policy.dropped": "dropped its tool policy",
+    "oversight.breaker.tripped": "tripped its breaker",
+    "oversight.breaker.reset": "reset its breaker",
+    "compliance.certification.issued": "certified it against {detail[framework]}, tier {detail[tier]}",
+    "compliance.certification.expired": "ended its {detail[framework]} certification: its time was over",
+    "compliance.certification.revoked": "revoked its {detail[framework]} certification",
+    "compliance.certification.superseded": "replaced its {detail[framework]} certification by a newer one",
+    "compliance.finding.opened": "opened a finding: {detail[title]}",
+    "compliance.finding.resolved": "resolved a finding",
+    "identity.api_key.minted": "minted the API key {detail[name]}",
+    "identity.api_key.revoked": "revoked an API key",
+    "identity.source.created": "created the telemetry source {detail[name]}",
+    "identity.team.created": "created the team {detail[name]}",
+    "identity.person.created": "created the account of {detail[name]}",
+    "identity.role.assigned": "gave the role {detail[role]}",
+    "identity.role.withdrawn": "withdrew the role {detail[role]}",
+    "identity.session.started": "signed in",
+}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A ledger entry as people read it. `changes` maps a field to (before, after)."""
+
+    actor_kind: str
+    actor_name: str
+    sentence: str
+    reason: str
+    at: datetime
+    changes: dict[str, tuple[str, str]]
+
+
+def told(entry: LedgerEntry) -> Told:
+    """The entry in words; an unknown code is told as it is."""
+    body = orjson.loads(bytes(entry.body))
+    detail = body.get("detail", {})
+    changes = {name: (pair[0], pair[1]) for name, pair in detail.get("changes", {}).items()}
+    return Told(
+        body["actor"]["kind"],
+        body["actor"]["name"],
+        _sentence(entry.action, detail),
+        body.get("reason", ""),
+        entry.at,
+        changes,
+    )
+
+
+class _Readable(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "unknown"
+
+
+def _sentence(action: str, detail: dict[str, Any]) -> str:
+    words = {
+        key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in detail.items()
+    }
+    return SENTENCES.get(action, action).format(detail=_Readable(words)).strip()

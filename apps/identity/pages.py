@@ -1,0 +1,32 @@
+"""The gate before every page: signed in, and allowed to open it at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+
+from apps.identity.access import require_somewhere
+
+View = Callable[..., HttpResponse]
+
+
+def page(permission: str | None = None) -> Callable[[View], View]:
+    """Let signed-in people pass who hold `permission` somewhere; others sign in or are told what is missing."""
+
+    def guard(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.actor is None:
+                return redirect_to_login(request.get_full_path())
+            if permission is not None:
+                require_somewhere(request.actor, permission)
+            return view(request, *args, **kwargs)
+
+        guarded.page_permission = permission  # type: ignore[attr-defined]
+        return guarded
+
+    return guard

@@ -1,0 +1,32 @@
+"""Forms of oversight."""
+
+from __future__ import annotations
+
+from django import forms
+
+from apps.kit.ui.forms import PlainForm
+
+
+class ToolPolicyForm(PlainForm):
+    """The tools an agent may call: those it was seen to call to tick, others by name."""
+
+    seen = forms.MultipleChoiceField(
+        label="Tools it was seen to call", required=False, widget=forms.CheckboxSelectMultiple
+    )
+    others = forms.CharField(
+        label="Other tools it may call",
+        required=False,
+        max_length=20000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One name a line.",
+    )
+    reason = forms.CharField(max_length=2000, required=False, help_text="Why; kept in the ledger.")
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: object, seen: list[str], **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["seen"].choices = [(name, name) for name in seen]
+
+    def allowed_tools(self) -> list[str]:
+        """The names chosen, of both kinds."""
+        return [*self.cleaned_data["seen"], *self.cleaned_data["others"].splitlines()]

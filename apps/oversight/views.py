@@ -1,0 +1,121 @@
+"""Pages of oversight: what an agent may call, and its breaker."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.agents.access import may, require_for
+from apps.agents.models import Agent
+from apps.agents.views import visible_agent
+from apps.identity.pages import page
+from apps.identity.roles import Permission
+from apps.kit.errors import DomainError
+from apps.kit.ui.problems_in_forms import show_problem
+from apps.oversight.forms import ToolPolicyForm
+from apps.oversight.models import ToolPolicy
+from apps.oversight.queries import tool_rows
+from apps.oversight.services.breaker import reset_breaker, trip_breaker
+from apps.oversight.services.policies import set_tool_policy
+
+
+@require_safe
+@page(Permission.AGENTS_VIEW)
+def agent_tools(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """What an agent may call and does call, its breaker, the decisions it was given."""
+    agent = visible_agent(request, agent_id)
+    return render(request, "oversight/agent_tools.html", _tools(request, agent))
+
+
+@require_safe
+@page(Permission.AGENTS_VIEW)
+def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """The tools of an agent, for its record page."""
+    agent = visible_agent(request, agent_id)
+    return render(request, "oversight/_agent_panel.html", {"agent": agent, "rows": tool_rows(agent)[:8]})
+
+
+@require_http_methods(["GET", "POST"])
+@page(Permission.POLICY_EDIT)
+def policy_edit(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """Choose the tools an agent may call; those seen and not yet judged are offered to tick."""
+    agent = visible_agent(request, agent_id)
+    require_for(request.actor, Permission.POLICY_EDIT, agent)
+    form = _policy_form(request, agent)
+    if request.method == "POST" and form.is_valid():
+        chosen = form.cleaned_data
+        try:
+            set_tool_policy(
+                agent,
+                form.allowed_tools(),
+                reason=chosen["reason"],
+                version=chosen["version"],
+                actor=request.actor,
+            )
+        except DomainError as error:
+            show_problem(form, error)
+        else:
+            messages.success(request, f"The tool policy of {agent.name} is set.")
+            return redirect("oversight:agent-tools", agent.pk)
+    return render(
+        request,
+        "oversight/policy_form.html",
+        {"agent": agent, "form": form},
+        status=422 if form.errors else 200,
+    )
+
+
+@require_POST
+@page(Permission.BREAKER_TRIP)
+def breaker_trip(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    agent = visible_agent(request, agent_id)
+    return _after(request, agent, trip_breaker, f"{agent.name} is stopped.")
+
+
+@require_POST
+@page(Permission.BREAKER_RESET)
+def breaker_reset(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    agent = visible_agent(request, agent_id)
+    return _after(request, agent, reset_breaker, f"{agent.name} may act again.")
+
+
+def _after(request: HttpRequest, agent: Agent, act: object, done: str) -> HttpResponse:
+    try:
+        act(agent, reason=request.POST.get("reason", ""), actor=request.actor)  # type: ignore[operator]
+    except DomainError as error:
+        context = _tools(request, agent) | {"refusal": error}
+        return render(request, "oversight/agent_tools.html", context, status=error.status)
+    messages.success(request, done)
+    return redirect("oversight:agent-tools", agent.pk)
+
+
+def _tools(request: HttpRequest, agent: Agent) -> dict[str, object]:
+    return {
+        "agent": agent,
+        "rows": tool_rows(agent),
+        "policy": ToolPolicy.objects.select_related("updated_by").filter(agent=agent).first(),
+        "trips": agent.breaker_trips.select_related("tripped_by", "reset_by")[:10],
+        "decisions": agent.decisions.select_related("asked_by")[:12],
+        "threshold": settings.BREAKER_THRESHOLD,
+        "window_min": settings.BREAKER_WINDOW.total_seconds() / 60,
+        "may_edit": may(request.actor, Permission.POLICY_EDIT, agent),
+        "may_trip": may(request.actor, Permission.BREAKER_TRIP, agent),
+        "may_reset": may(request.actor, Permission.BREAKER_RESET, agent),
+    }
+
+
+def _policy_form(request: HttpRequest, agent: Agent) -> ToolPolicyForm:
+    policy = ToolPolicy.objects.filter(agent=agent).first()
+    seen = sorted(set(agent.observed_tools.values_list("tool_name", flat=True)))
+    allowed = policy.allowed_tools if policy else seen
+    initial = {
+        "seen": [name for name in allowed if name in seen],
+        "others": "\n".join(name for name in allowed if name not in seen),
+        "version": policy.version if policy else 0,
+    }
+    return ToolPolicyForm(request.POST or None, seen=seen, initial=initial)
