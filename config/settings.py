@@ -64,6 +64,7 @@ SITE_NAME = "Chancery"
 ROOT_URLCONF = "config.urls"
 ASGI_APPLICATION = "config.asgi.application"
 AUTH_USER_MODEL = "identity.Person"
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]  # addresses are unique by Lower(): person_email_is_unique
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

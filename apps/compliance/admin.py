@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 
 from apps.compliance.models import Certification, Control, Finding, Framework
 from apps.identity.admin import LookOnly
 
 
-class ControlInline(admin.TabularInline[Any, Any]):
+class ControlInline(admin.TabularInline):
     model = Control
     extra = 0
 
 
 @admin.register(Framework)
-class FrameworkAdmin(admin.ModelAdmin[Any]):
+class FrameworkAdmin(admin.ModelAdmin):
     list_display = ("name", "key", "edition", "is_active")
     inlines = [ControlInline]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.db.models import Model
@@ -24,7 +22,7 @@ admin.site.site_header = "Chancery administration"
 admin.site.site_title = "Chancery"
 
 
-class LookOnly(admin.ModelAdmin[Any]):
+class LookOnly(admin.ModelAdmin):
     """May be looked at, never changed: its own service, page or REST endpoint does that and records it."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -1,0 +1,202 @@
+"""What agents did: telemetry as it came, the outbox behind it, tool calls made of it.
+
+Spans and calls are partitioned by day on their id: ids begin with the time (apps.kit.ids), so the primary
+key alone prunes partitions and refuses a retried event.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+
+import orjson
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from apps.agents.models import Agent
+from apps.identity.models import Principal
+from apps.kit.ids import new_id
+
+
+class Resource(models.Model):
+    """The attributes of who emitted (OTLP resource), stored once per content."""
+
+    id = models.UUIDField(primary_key=True, help_text="The first 16 bytes of the content's BLAKE2b.")
+    attributes = models.JSONField()
+    first_seen = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return str(self.attributes.get("service.name", self.id))
+
+
+class Span(models.Model):
+    """A span or log record as it arrived, with what the dialect tables read out of it.
+
+    Partitioned by RANGE (id). `attributes` keeps everything, known or not. Written by COPY at the ingest
+    door, never changed.
+    """
+
+    class Signal(models.TextChoices):
+        SPAN = "span", "Span"
+        LOG = "log", "Log record"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    source_id = models.UUIDField()
+    received_at = models.DateTimeField()
+    signal = models.CharField(max_length=8, choices=Signal.choices)
+    trace_id = models.BinaryField()
+    span_id = models.BinaryField()
+    parent_span_id = models.BinaryField(null=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    name = models.TextField()
+    scope_name = models.TextField()
+    scope_version = models.TextField()
+    dialect = models.TextField()
+    kind = models.CharField(max_length=8)
+    service_name = models.TextField()
+    agent_name = models.TextField()
+    declared_agent_id = models.TextField()
+    tool_name = models.TextField()
+    mcp_server = models.TextField()
+    call_id = models.TextField()
+    conversation_id = models.TextField()
+    status = models.CharField(max_length=8)
+    error_type = models.TextField()
+    request_model = models.TextField()
+    response_model = models.TextField()
+    provider = models.TextField()
+    input_tokens = models.BigIntegerField(null=True)
+    output_tokens = models.BigIntegerField(null=True)
+    resource_id = models.UUIDField(null=True)
+    attributes = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class OutboxItem(models.Model):
+    """A committed batch whose spans still have to become calls and verdicts.
+
+    `failed_at` is set when the item was given up after `attempts`; it then waits for a person.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    created_at = models.DateTimeField()
+    span_ids = ArrayField(models.UUIDField())
+    attempts = models.PositiveSmallIntegerField(default=0)
+    failed_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "activity_outbox"
+
+    def __str__(self) -> str:
+        return f"outbox {self.pk}"
+
+
+class Outcome(models.TextChoices):
+    """What a call came to. Pending: nobody knows yet whose it is."""
+
+    PENDING = "pending", "Pending"
+    ALLOWED = "allowed", "Allowed"
+    FLAGGED = "flagged", "Flagged"
+    ANOMALY = "anomaly", "Anomaly"
+    VIOLATION = "violation", "Violation"
+    BLOCKED = "blocked", "Blocked"
+
+
+class ToolCallQuerySet(models.QuerySet["ToolCall"]):
+    """Sets of tool calls."""
+
+    def visible_to(self, actor: Principal) -> Self:
+        """Calls of agents the actor may know of; those nobody knows the agent of, for whoever sees all."""
+        agents = Agent.objects.visible_to(actor)
+        if not agents.query.where and actor.kind != Principal.Kind.AGENT:
+            return self
+        return self.filter(agent__in=agents)
+
+
+class ToolCall(models.Model):
+    """One tool call by one agent, merged from everything that reported it.
+
+    Partitioned by RANGE (id); `id` is made when it is first heard of. `position` comes from the single
+    pipeline writer, without gaps in commit order; every change of a call gives it a new one.
+    """
+
+    class Status(models.TextChoices):
+        OK = "ok", "Succeeded"
+        ERROR = "error", "Failed"
+        DENIED = "denied", "Denied"
+        UNSET = "unset", "Unknown"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    position = models.BigIntegerField()
+    agent = models.ForeignKey(
+        Agent, on_delete=models.DO_NOTHING, null=True, related_name="calls", db_index=False
+    )
+    source_id = models.UUIDField()
+    trace_id = models.BinaryField()
+    span_id = models.BinaryField()
+    parent_span_id = models.BinaryField(null=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    duration_ms = models.FloatField(null=True)
+    tool_name = models.TextField()
+    mcp_server = models.TextField(blank=True, default="")
+    call_id = models.TextField(blank=True, default="")
+    conversation_id = models.TextField(blank=True, default="")
+    service_name = models.TextField(blank=True, default="")
+    agent_name = models.TextField(blank=True, default="")
+    arguments = models.JSONField(null=True)
+    result = models.JSONField(null=True)
+    is_cut = models.BooleanField(default=False, help_text="Arguments or result were longer than is kept.")
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.UNSET)
+    error_type = models.TextField(blank=True, default="")
+    error_message = models.TextField(blank=True, default="")
+    request_model = models.TextField(blank=True, default="")
+    response_model = models.TextField(blank=True, default="")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.PENDING)
+    outcome_code = models.CharField(max_length=80, blank=True, default="")
+    outcome_reason = models.TextField(blank=True, default="")
+    judged_at = models.DateTimeField(null=True)
+    sources = ArrayField(models.CharField(max_length=16), default=list)
+
+    objects = ToolCallQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="call_by_agent"),
+            models.Index(fields=["position"], name="call_by_position"),
+            models.Index(
+                fields=["agent", "judged_at"], condition=models.Q(outcome="violation"), name="call_violations"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tool_name} {self.outcome}"
+
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as people read them; '' when none were recorded."""
+        return _pretty(self.arguments)
+
+    @property
+    def result_text(self) -> str:
+        return _pretty(self.result)
+
+
+def _pretty(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+class CallKey(models.Model):
+    """Where a report of a call finds it: BLAKE2b-16 of (source, conversation, call id) or (source, span)."""
+
+    key = models.BinaryField(primary_key=True)
+    call_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return bytes(self.key).hex()

@@ -1,0 +1,100 @@
+"""Reading activity for pages: the pulse of the fleet, an agent's days, a conversation."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Max, QuerySet
+from django.db.models.functions import TruncDay, TruncMinute
+from django.utils import timezone
+
+from apps.activity.models import Outcome, ToolCall
+from apps.agents.models import Agent
+from apps.identity.models import Principal
+from apps.kit.ids import first_id_at
+from apps.kit.ui.charts import Bin, OutcomeSeries
+from apps.kit.ui.formats import percent
+from apps.kit.ui.parts import Option
+
+PULSE_MINUTES = 60
+SIBLINGS = 50
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """The last hour: calls a minute by outcome, and their sums."""
+
+    series: OutcomeSeries
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def allowed_share(self) -> str:
+        return percent(self.counts["allowed"] / self.total) if self.total else percent(None)
+
+
+def pulse(actor: Principal) -> Pulse:
+    """Calls of the last hour that `actor` may see; one query, pruned to the hour by id."""
+    now = timezone.now()
+    since = (now - timedelta(minutes=PULSE_MINUTES - 1)).replace(second=0, microsecond=0)
+    rows = ToolCall.objects.visible_to(actor).filter(pk__gte=first_id_at(since - timedelta(minutes=5)))
+    counted = _counted(rows.filter(started_at__gte=since), TruncMinute("started_at"))
+    moments = [since + timedelta(minutes=at) for at in range(PULSE_MINUTES)]
+    bins = [Bin(f"{moment:%H:%M}", counted.get(moment, {})) for moment in moments]
+    sums = Counter(dict.fromkeys(Outcome.values, 0))
+    for one in bins:
+        sums.update(one.counts)
+    return Pulse(OutcomeSeries(bins), sums)
+
+
+def calls_per_day(agent: Agent, days: int = 30) -> OutcomeSeries:
+    """An agent's calls of the last `days` days by outcome; one query."""
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    since = today - timedelta(days=days - 1)
+    rows = ToolCall.objects.filter(agent=agent, started_at__gte=since, pk__gte=first_id_at(since))
+    counted = _counted(rows, TruncDay("started_at"))
+    moments = [since + timedelta(days=at) for at in range(days)]
+    return OutcomeSeries([Bin(f"{moment:%-d %b}", counted.get(moment, {})) for moment in moments])
+
+
+def call_facets(calls: QuerySet[ToolCall]) -> dict[str, list[Option]]:
+    """Outcomes and tools with their counts; two queries."""
+    outcomes = dict(calls.order_by().values_list("outcome").annotate(count=Count("pk")))
+    tools = calls.order_by().values_list("tool_name").annotate(count=Count("pk")).order_by("-count")[:12]
+    return {
+        "outcome": [Option(value, label, outcomes.get(value, 0)) for value, label in Outcome.choices],
+        "tool": [Option(name, name, count) for name, count in tools],
+    }
+
+
+def conversation_of(call: ToolCall, *, actor: Principal) -> Sequence[ToolCall]:
+    """The calls of the same conversation, oldest first, at most 50."""
+    if not call.conversation_id:
+        return [call]
+    visible = ToolCall.objects.visible_to(actor).select_related("agent")
+    same = visible.filter(conversation_id=call.conversation_id, source_id=call.source_id)
+    near = same.filter(
+        pk__gte=first_id_at(call.started_at - timedelta(days=1)),
+        pk__lt=first_id_at(call.started_at + timedelta(days=2)),
+    )
+    return list(near.order_by("started_at")[:SIBLINGS])
+
+
+def last_position() -> int:
+    """The newest position of all; 0 when there is none."""
+    return ToolCall.objects.aggregate(last=Max("position"))["last"] or 0
+
+
+def _counted(rows: QuerySet[ToolCall], bucket: TruncMinute | TruncDay) -> dict[datetime, dict[str, int]]:
+    found: dict[datetime, dict[str, int]] = defaultdict(dict)
+    for moment, outcome, count in (
+        rows.order_by().annotate(bucket=bucket).values_list("bucket", "outcome").annotate(count=Count("pk"))
+    ):
+        found[moment][outcome] = count
+    return found

@@ -1,0 +1,76 @@
+"""Pages of activity: the live feed, one agent's calls, one call."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from apps.activity import queries
+from apps.activity.filters import CallFilter
+from apps.activity.models import ToolCall
+from apps.agents.models import Agent
+from apps.agents.views import visible_agent
+from apps.identity.pages import page
+from apps.identity.roles import Permission
+from apps.kit.ui.paging import page_of
+
+FEED_ROWS = 100
+
+
+@require_safe
+@page(Permission.ACTIVITY_VIEW)
+def feed(request: HttpRequest) -> HttpResponse:
+    """The live feed: the last calls, then whatever comes, over a WebSocket."""
+    narrowed = CallFilter(request.GET, ToolCall.objects.visible_to(request.actor).select_related("agent"))
+    calls = list(narrowed.qs.order_by("-position")[:FEED_ROWS])
+    context = {
+        "calls": calls,
+        "position": max((call.position for call in calls), default=queries.last_position()),
+        "agents": Agent.objects.visible_to(request.actor).order_by("name")[:200],
+        "chosen_agent": request.GET.get("agent", ""),
+        "chosen_outcomes": request.GET.getlist("outcome"),
+        "pulse": queries.pulse(request.actor),
+    }
+    return render(request, "activity/feed.html", context)
+
+
+@require_safe
+@page(Permission.ACTIVITY_VIEW)
+def agent_calls(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """What one agent did: its days in a picture, its calls newest first."""
+    agent = visible_agent(request, agent_id)
+    calls = ToolCall.objects.visible_to(request.actor).filter(agent=agent)
+    narrowed = CallFilter(request.GET, calls)
+    shown = page_of(request, narrowed.qs, ("-id",))
+    context = {
+        "agent": agent,
+        "page": shown,
+        "calls": shown.rows,
+        "series": queries.calls_per_day(agent),
+        "facets": queries.call_facets(calls),
+        "filtered": bool(request.GET),
+    }
+    return render(request, "activity/agent_calls.html", context)
+
+
+@require_safe
+@page(Permission.ACTIVITY_VIEW)
+def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+    """What an agent did, in a picture, for its record page."""
+    agent = visible_agent(request, agent_id)
+    calls = ToolCall.objects.visible_to(request.actor).filter(agent=agent).order_by("-id")[:6]
+    context = {"agent": agent, "series": queries.calls_per_day(agent, days=14), "calls": calls}
+    return render(request, "activity/_agent_panel.html", context)
+
+
+@require_safe
+@page(Permission.ACTIVITY_VIEW)
+def call_detail(request: HttpRequest, call_id: UUID) -> HttpResponse:
+    """One call: what was asked, what came back, how it was judged, what else happened in its conversation."""
+    visible = ToolCall.objects.visible_to(request.actor).select_related("agent")
+    call = get_object_or_404(visible, pk=call_id)
+    context = {"call": call, "siblings": queries.conversation_of(call, actor=request.actor)}
+    return render(request, "activity/call_detail.html", context)
