@@ -1,0 +1,260 @@
+"""OTLP messages to rows: what each span or log record is, and what it says of agent, tool and model.
+
+Only what one record says by itself is read here; what its ancestors say is added by the pipeline, for they
+often arrive later.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from apps.activity.ingest.dialects import FRAMEWORKS_AS_PROVIDER, Dialect, dialect_of
+from apps.activity.ingest.reading import EVENTS, number, text
+from apps.activity.ingest.rows import Row, moment
+from apps.kit.ids import derived_id
+
+OPERATIONS = {
+    "execute_tool": "tool",
+    "chat": "model",
+    "generate_content": "model",
+    "text_completion": "model",
+    "invoke_agent": "agent",
+    "create_agent": "agent",
+}
+OPENINFERENCE = {"TOOL": "tool", "LLM": "model", "AGENT": "agent"}
+STATUS_MESSAGE, BODY = "otel.status_message", "otel.body"
+STATUS = {0: "unset", 1: "ok", 2: "error"}
+LONGEST_NAME = 300
+DEEPEST_VALUE = 32
+
+
+@dataclass
+class Batch:
+    """The rows of one request, the resources they refer to, and what was refused of it."""
+
+    rows: list[Row] = field(default_factory=list)
+    resources: dict[UUID, dict[str, Any]] = field(default_factory=dict)
+    rejected: int = 0
+    why: str = ""
+
+    def reject(self, why: str) -> None:
+        self.rejected += 1
+        self.why = self.why or why
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What all records of one scope share."""
+
+    source_id: UUID
+    received_at: Any
+    resource_id: UUID
+    resource: dict[str, Any]
+    scope_name: str
+    scope_version: str
+    dialect: Dialect
+
+    @property
+    def service_name(self) -> str:
+        return str(self.resource.get("service.name", ""))[:LONGEST_NAME]
+
+
+def spans_of(request: ExportTraceServiceRequest, source_id: UUID) -> Batch:
+    """Every span as a row; one with a missing or malformed id is refused, the others kept."""
+    batch = Batch()
+    for group in request.resource_spans:
+        for origin, spans in _origins(group.resource, group.scope_spans, "spans", source_id, batch):
+            for span in spans:
+                _add_span(span, origin, batch)
+    return batch
+
+
+def logs_of(request: ExportLogsServiceRequest, source_id: UUID) -> Batch:
+    """Every log record as a row, with an id made of its content: a log record has none of its own."""
+    batch = Batch()
+    for group in request.resource_logs:
+        for origin, records in _origins(group.resource, group.scope_logs, "log_records", source_id, batch):
+            for record in records:
+                batch.rows.append(_log_row(record, origin))
+    return batch
+
+
+def _origins(
+    resource: Any, scopes: Any, items: str, source_id: UUID, batch: Batch
+) -> Iterator[tuple[Origin, Any]]:
+    described = plain_attributes(resource.attributes)
+    digest = blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    resource_id, received_at = UUID(bytes=digest), moment(time.time_ns())
+    batch.resources[resource_id] = described
+    for scope in scopes:
+        name, version = clean(scope.scope.name)[:LONGEST_NAME], clean(scope.scope.version)[:LONGEST_NAME]
+        dialect = dialect_of(name, version)
+        yield (
+            Origin(source_id, received_at, resource_id, described, name, version, dialect),
+            getattr(scope, items),
+        )
+
+
+def _add_span(span: Any, origin: Origin, batch: Batch) -> None:
+    if len(span.trace_id) != 16 or not any(span.trace_id):
+        batch.reject("a span's trace_id is not 16 bytes other than zero")
+    elif len(span.span_id) != 8 or not any(span.span_id):
+        batch.reject("a span's span_id is not 8 bytes other than zero")
+    elif len(span.parent_span_id) not in (0, 8):
+        batch.reject("a span's parent_span_id is not 8 bytes")
+    else:
+        batch.rows.append(_span_row(span, origin))
+
+
+def _span_row(span: Any, origin: Origin) -> Row:
+    attributes = plain_attributes(span.attributes)
+    if span.events:
+        attributes[EVENTS] = [
+            {"name": clean(event.name), "attributes": plain_attributes(event.attributes)}
+            for event in span.events
+        ]
+    if span.status.message:
+        attributes[STATUS_MESSAGE] = clean(span.status.message)
+    name = clean(span.name)
+    start_ns = span.start_time_unix_nano or span.end_time_unix_nano
+    key = derived_id(start_ns // 1_000_000, origin.source_id.bytes, span.trace_id, span.span_id)
+    return _row(
+        origin,
+        attributes,
+        id=key,
+        signal="span",
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=span.parent_span_id or None,
+        started_at=moment(start_ns),
+        ended_at=moment(span.end_time_unix_nano) if span.end_time_unix_nano else None,
+        name=name[:LONGEST_NAME],
+        kind=_span_kind(name, attributes, origin.dialect),
+        status=STATUS.get(span.status.code, "unset"),
+    )
+
+
+def _log_row(record: Any, origin: Origin) -> Row:
+    attributes = plain_attributes(record.attributes)
+    body = plain(record.body)
+    if body is not None:
+        attributes[BODY] = body
+    name = str(
+        attributes.get("event.name") or clean(record.event_name) or (body if isinstance(body, str) else "")
+    )
+    time_ns = record.time_unix_nano or record.observed_time_unix_nano
+    content = record.SerializeToString(deterministic=True)
+    return _row(
+        origin,
+        attributes,
+        id=derived_id(time_ns // 1_000_000, origin.source_id.bytes, origin.resource_id.bytes, content),
+        signal="log",
+        trace_id=record.trace_id if len(record.trace_id) == 16 else b"",
+        span_id=record.span_id if len(record.span_id) == 8 else b"",
+        parent_span_id=None,
+        started_at=moment(time_ns),
+        ended_at=None,
+        name=name[:LONGEST_NAME],
+        kind=_log_kind(name, attributes, origin.dialect),
+        status="unset",
+    )
+
+
+def _row(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
+    dialect = origin.dialect
+    provider = text(attributes, dialect, "provider")
+    declared = (
+        text(attributes, dialect, "declared_agent_id")
+        or str(origin.resource.get("chancery.agent.id", ""))[:255]
+    )
+    return Row(
+        source_id=origin.source_id,
+        received_at=origin.received_at,
+        scope_name=origin.scope_name,
+        scope_version=origin.scope_version,
+        dialect=dialect.name,
+        service_name=origin.service_name,
+        agent_name=text(attributes, dialect, "agent_name"),
+        declared_agent_id=declared,
+        call_id=text(attributes, dialect, "call_id"),
+        conversation_id=text(attributes, dialect, "conversation_id"),
+        error_type=text(attributes, dialect, "error_type"),
+        request_model=text(attributes, dialect, "request_model"),
+        response_model=text(attributes, dialect, "response_model"),
+        provider="" if provider in FRAMEWORKS_AS_PROVIDER else provider,
+        input_tokens=number(attributes, dialect, "input_tokens"),
+        output_tokens=number(attributes, dialect, "output_tokens"),
+        resource_id=origin.resource_id,
+        attributes=attributes,
+        **own,
+        **_tool(own["kind"], attributes, dialect),
+    )
+
+
+def _tool(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, str]:
+    """The tool's name and server; `mcp__server__tool` says both in one."""
+    if kind not in ("tool", "part"):
+        return {"tool_name": "", "mcp_server": ""}
+    name = text(attributes, dialect, "tool_name")
+    server = text(attributes, dialect, "mcp_server")
+    if name.startswith("mcp__") and name.count("__") >= 2:
+        _, server, name = name.split("__", 2)
+    return {"tool_name": name, "mcp_server": server}
+
+
+def _span_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
+    operation = attributes.get("gen_ai.operation.name")
+    if isinstance(operation, str) and operation in OPERATIONS:
+        return OPERATIONS[operation]
+    kind = attributes.get("openinference.span.kind")
+    if isinstance(kind, str) and kind.upper() in OPENINFERENCE:
+        return OPENINFERENCE[kind.upper()]
+    if attributes.get("traceloop.span.kind") == "tool" or name in dialect.tool_spans:
+        return "tool"
+    if name in dialect.part_spans:
+        return "part"
+    return "model" if name in dialect.model_spans else "other"
+
+
+def _log_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
+    if name in dialect.tool_events:
+        return "tool"
+    if (
+        name in dialect.model_events
+        and attributes.get("event.kind", attributes.get("kind")) == "response.completed"
+    ):
+        return "model"
+    return "other"
+
+
+def plain_attributes(pairs: Any) -> dict[str, Any]:
+    """OTLP key-values as a mapping of plain JSON values."""
+    return {clean(pair.key): plain(pair.value) for pair in pairs}
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """An OTLP AnyValue as a plain JSON value; bytes become hex, what is nested too deeply becomes text."""
+    which = value.WhichOneof("value")
+    if which == "string_value":
+        return clean(value.string_value)
+    if which is None or depth > DEEPEST_VALUE:
+        return None if which is None else "(nested too deeply)"
+    if which == "array_value":
+        return [plain(item, depth + 1) for item in value.array_value.values]
+    if which == "kvlist_value":
+        return {clean(pair.key): plain(pair.value, depth + 1) for pair in value.kvlist_value.values}
+    return value.bytes_value.hex() if which == "bytes_value" else getattr(value, which)
+
+
+def clean(words: str) -> str:
+    """Without NUL, which PostgreSQL can store neither in text nor in jsonb."""
+    return words.replace("\x00", "\N{REPLACEMENT CHARACTER}") if "\x00" in words else words

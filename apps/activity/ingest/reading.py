@@ -1,0 +1,71 @@
+"""Reading one meaning out of a span's attributes by the paths of its dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from apps.activity.ingest.dialects import MEANINGLESS, Dialect
+
+EVENTS = "otel.events"
+
+
+def read(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> Any:
+    """The first path of `name` that holds something; None when none does."""
+    for path in dialect.paths(name):
+        value = attributes.get(path) if ">" not in path else _deep(attributes, path)
+        if value is not None and value not in ("", [], {}):
+            return value
+    return None
+
+
+def text(attributes: Mapping[str, Any], dialect: Dialect, name: str, limit: int = 255) -> str:
+    """As `read`, as text of at most `limit` characters; '' for nothing and for words that mean nothing."""
+    value = read(attributes, dialect, name)
+    if value is None:
+        return ""
+    words = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return "" if words in MEANINGLESS else words[:limit]
+
+
+def number(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> int | None:
+    """As `read`, as a whole number; clients send some as text."""
+    value = read(attributes, dialect, name)
+    try:
+        found = int(value) if value is not None else None
+    except (TypeError, ValueError):
+        return None
+    return found if found is not None and 0 <= found < 1 << 62 else None
+
+
+def parsed(value: Any) -> Any:
+    """JSON text as what it says; anything else as it is."""
+    if not isinstance(value, str) or value[:1] not in ("{", "[", '"'):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
+def _deep(attributes: Mapping[str, Any], path: str) -> Any:
+    head, _, rest = path.partition(">")
+    if head.startswith("event:"):
+        return _in_events(attributes, head.removeprefix("event:"), rest)
+    inner = parsed(attributes.get(head))
+    if not isinstance(inner, Mapping):
+        return None
+    if rest in inner:
+        return inner[rest]
+    for key in rest.split("."):
+        inner = inner.get(key) if isinstance(inner, Mapping) else None
+    return inner
+
+
+def _in_events(attributes: Mapping[str, Any], event: str, key: str) -> Any:
+    for one in attributes.get(EVENTS) or ():
+        if one.get("name") == event and one["attributes"].get(key) is not None:
+            return one["attributes"][key]
+    return None
