@@ -200,3 +200,12 @@ class CallKey(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.key).hex()
+
+
+class FeedPosition(models.Model):
+    """The feed's counter: one row, locked by whoever gives out positions."""
+
+    last = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.last)

@@ -31,10 +31,10 @@ RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 COPY = f"COPY activity_span ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 STAGE = "CREATE TEMP TABLE IF NOT EXISTS ingest_staging (LIKE activity_span) ON COMMIT DELETE ROWS"
 COPY_STAGING = f"COPY ingest_staging ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-KEEP_NEW = f"""
-INSERT INTO activity_span ({COLUMNS}) SELECT DISTINCT ON (id) {COLUMNS} FROM ingest_staging
-ON CONFLICT (id) DO NOTHING RETURNING id
-"""
+KEEP_NEW = (
+    f"INSERT INTO activity_span ({COLUMNS}) SELECT DISTINCT ON (id) {COLUMNS} FROM ingest_staging "  # noqa: S608
+    "ON CONFLICT (id) DO NOTHING RETURNING id"
+)
 RESOURCE = """
 INSERT INTO activity_resource (id, attributes, first_seen) VALUES (%s, %s, now()) ON CONFLICT DO NOTHING
 """

@@ -51,6 +51,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="FeedPosition",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("last", models.BigIntegerField(default=0)),
+            ],
+        ),
+        migrations.RunSQL("INSERT INTO activity_feedposition (last) VALUES (0)", migrations.RunSQL.noop),
+        migrations.CreateModel(
             name="CallKey",
             fields=[
                 ("key", models.BinaryField(primary_key=True, serialize=False)),

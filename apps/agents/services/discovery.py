@@ -146,7 +146,7 @@ def _discover(fresh: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sig
 
 
 def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
-    name = (sighting.agent_name or sighting.service_name or "Unnamed agent")[:200]
+    name = _display_name(sighting)
     agent = Agent.objects.create(
         principal=Principal.objects.create(kind=Principal.Kind.AGENT, name=name, team=source.team),
         name=name,
@@ -175,6 +175,12 @@ def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
         },
     )
     return agent
+
+
+def _display_name(sighting: Sighting) -> str:
+    """The agent's own name; a path within its program (Codex: /root) says nothing without the program."""
+    name = sighting.agent_name or sighting.service_name or "Unnamed agent"
+    return (f"{sighting.service_name} {name}" if name.startswith("/") else name)[:200]
 
 
 def _mark_seen(found: dict[Sighting, Agent]) -> None:

@@ -1,0 +1,199 @@
+"""One report of a call (a span or a log record) as what it says, and several as one call. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from apps.activity.ingest.dialects import named_dialect
+from apps.activity.ingest.normalise import STATUS_MESSAGE
+from apps.activity.ingest.reading import parsed, read, text
+from apps.activity.pipeline.trace import Found, SpanView, Trace, arguments_of
+
+LONGEST_PAYLOAD = 32_768
+LONGEST_MESSAGE = 500
+STATUS_ORDER = {"unset": 0, "ok": 1, "error": 2, "denied": 3}
+REFUSED = frozenset({"reject", "rejected", "denied", "deny"})
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one record says of a call. Empty text and None mean that it does not say."""
+
+    span_id: UUID
+    source_id: UUID
+    trace_id: bytes
+    otel_span_id: bytes
+    parent_span_id: bytes | None
+    started_at: datetime
+    ended_at: datetime | None
+    tool_name: str
+    mcp_server: str
+    call_id: str
+    conversation_id: str
+    service_name: str
+    agent_name: str
+    declared_agent_id: str
+    framework: str
+    complete: bool
+    arguments: Any
+    result: Any
+    is_cut: bool
+    status: str
+    error_type: str
+    error_message: str
+    request_model: str
+    response_model: str
+    signal: str
+
+    @property
+    def keys(self) -> list[bytes]:
+        """Where the call is found: by the LLM's call id within its conversation, and by its span."""
+        found = []
+        if self.call_id:
+            scope = self.conversation_id or self.trace_id.hex()
+            found.append(_key(self.source_id, b"call", scope.encode(), self.call_id.encode()))
+        if self.otel_span_id and self.signal == "span":
+            found.append(_key(self.source_id, b"span", self.trace_id, self.otel_span_id))
+        return found or [_key(self.source_id, b"record", self.span_id.bytes, b"")]
+
+
+def report_of(span: SpanView, trace: Trace) -> Report:
+    """Everything a tool span or log record says, with what its ancestors and parts add."""
+    found = trace.resolve(span)
+    arguments, arguments_cut = bounded(arguments_of(span, trace))
+    result, result_cut = bounded(parsed(read(span.attributes, named_dialect(span.dialect), "result")))
+    started_at, ended_at = _times(span)
+    return Report(
+        span_id=span.id,
+        source_id=span.source_id,
+        trace_id=span.trace_id,
+        otel_span_id=span.span_id,
+        parent_span_id=span.parent_span_id,
+        started_at=started_at,
+        ended_at=ended_at,
+        tool_name=span.tool_name,
+        mcp_server=span.mcp_server,
+        call_id=trace.call_id_of(span),
+        conversation_id=found.conversation_id,
+        service_name=span.service_name,
+        framework=framework_of(span),
+        arguments=arguments,
+        result=result,
+        is_cut=arguments_cut or result_cut,
+        status=_status(span, trace),
+        error_type=_error_type(span, trace),
+        error_message=_error_message(span, trace),
+        request_model=span.request_model,
+        response_model=span.response_model,
+        signal=span.signal,
+        **_agent(found),
+    )
+
+
+def framework_of(span: SpanView) -> str:
+    """The framework behind a record, by its dialect and scope; '' when nobody says."""
+    if span.dialect in ("claude-code", "codex", "strands"):
+        return span.dialect
+    for words in ("langchain", "openai_agents", "smolagents", "agno", "crewai", "pydantic-ai", "autogen"):
+        if words in span.scope_name:
+            return words.replace("_", "-")
+    return "google-adk" if span.scope_name.startswith("gcp.vertex") else ""
+
+
+def merged(first: Report, second: Report) -> Report:
+    """Both as one: the graver status, the longer span of time, the first that says something."""
+    graver = max((first, second), key=lambda one: STATUS_ORDER[one.status])
+    spans = [one for one in (first, second) if one.signal == "span"] or [first, second]
+    ends = [one.ended_at for one in spans if one.ended_at]
+    said = {
+        name: getattr(first, name) or getattr(second, name)
+        for name in (
+            "tool_name", "mcp_server", "call_id", "conversation_id", "service_name", "agent_name",
+            "declared_agent_id", "framework", "arguments", "result", "request_model", "response_model",
+        )
+    }  # fmt: skip
+    return replace(
+        spans[0],
+        **said,
+        started_at=min(one.started_at for one in spans),
+        ended_at=max(ends) if ends else None,
+        complete=first.complete or second.complete,
+        is_cut=first.is_cut or second.is_cut,
+        status=graver.status,
+        error_type=graver.error_type or first.error_type or second.error_type,
+        error_message=graver.error_message or first.error_message or second.error_message,
+    )
+
+
+def bounded(value: Any) -> tuple[Any, bool]:
+    """The value, or the beginning of its text when it is longer than is kept; and whether it was cut."""
+    if value is None:
+        return None, False
+    words = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+    return (value, False) if len(words) <= LONGEST_PAYLOAD else (words[:LONGEST_PAYLOAD], True)
+
+
+def _agent(found: Found) -> dict[str, Any]:
+    return {
+        "agent_name": found.agent_name,
+        "declared_agent_id": found.declared_agent_id,
+        "complete": found.complete,
+    }
+
+
+def _times(span: SpanView) -> tuple[datetime, datetime | None]:
+    """A log record comes at the end of what it tells of: its start is that less the duration."""
+    duration = span.attributes.get("duration_ms")
+    if span.signal == "log" and isinstance(duration, (int, float, str)):
+        try:
+            return span.started_at - timedelta(milliseconds=float(duration)), span.started_at
+        except (ValueError, OverflowError):
+            return span.started_at, None
+    return span.started_at, span.ended_at
+
+
+def _status(span: SpanView, trace: Trace) -> str:
+    """In order: refused by a person or hook, OTLP status, the tool's own status, its execution, ok."""
+    records = [span, *trace.parts_of(span)]
+    decisions = {text(one.attributes, named_dialect(one.dialect), "decision").lower() for one in records}
+    if decisions & REFUSED:
+        return "denied"
+    if any(one.status == "error" for one in records):
+        return "error"
+    said = text(span.attributes, named_dialect(span.dialect), "tool_status").lower()
+    if said in ("error", "failure"):
+        return "error"
+    successes = [read(one.attributes, named_dialect(one.dialect), "success") for one in records]
+    if any(_is_false(success) for success in successes):
+        return "error"
+    if span.name.endswith("tool_decision"):
+        return "unset"
+    return "ok"
+
+
+def _is_false(success: Any) -> bool:
+    return success is not None and str(success).lower() not in ("true", "1")
+
+
+def _error_type(span: SpanView, trace: Trace) -> str:
+    records = [span, *trace.parts_of(span)]
+    return next((one.error_type for one in records if one.error_type), "")
+
+
+def _error_message(span: SpanView, trace: Trace) -> str:
+    for one in [span, *trace.parts_of(span)]:
+        words = text(one.attributes, named_dialect(one.dialect), "error_message", LONGEST_MESSAGE)
+        words = words or str(one.attributes.get(STATUS_MESSAGE, ""))[:LONGEST_MESSAGE]
+        if words:
+            return words
+    return ""
+
+
+def _key(source_id: UUID, *parts: bytes) -> bytes:
+    return blake2b(b"\x1f".join((source_id.bytes, *parts)), digest_size=16).digest()
