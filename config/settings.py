@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dj_database_url
 from celery.schedules import crontab
-from csp.constants import NONE, NONCE, SELF
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, validate
 from kombu import Queue
@@ -170,6 +170,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "compliance.expire_certifications",
         "schedule": crontab(hour=2, minute=30),
     },
+    "forget-requests": {"task": "identity.forget_requests", "schedule": crontab(hour=3, minute=10)},
     "refresh-embeddings": {"task": "agents.refresh_embeddings", "schedule": 30.0},
 }
 

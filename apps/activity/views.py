@@ -9,8 +9,9 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from apps.activity import queries
+from apps.activity.feed import short
 from apps.activity.filters import CallFilter
-from apps.activity.models import ToolCall
+from apps.activity.models import Outcome, ToolCall
 from apps.agents.models import Agent
 from apps.agents.views import visible_agent
 from apps.identity.pages import page
@@ -26,13 +27,16 @@ def feed(request: HttpRequest) -> HttpResponse:
     """The live feed: the last calls, then whatever comes, over a WebSocket."""
     narrowed = CallFilter(request.GET, ToolCall.objects.visible_to(request.actor).select_related("agent"))
     calls = list(narrowed.qs.order_by("-position")[:FEED_ROWS])
+    for call in calls:
+        call.short_arguments = short(call.arguments)
     context = {
         "calls": calls,
-        "position": max((call.position for call in calls), default=queries.last_position()),
+        "position": queries.last_position(),
         "agents": Agent.objects.visible_to(request.actor).order_by("name")[:200],
         "chosen_agent": request.GET.get("agent", ""),
         "chosen_outcomes": request.GET.getlist("outcome"),
         "pulse": queries.pulse(request.actor),
+        "outcomes": Outcome.choices,
     }
     return render(request, "activity/feed.html", context)
 

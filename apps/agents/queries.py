@@ -9,8 +9,8 @@ from django.db.models import Count, QuerySet
 from apps.agents.filters import CERTIFICATION, TIERS, AgentFilter
 from apps.agents.models import Agent, BreakerState, State
 from apps.identity.models import Team
-from apps.kit.ui.charts import Cell, HeatMatrix
 from apps.kit.ui import marks
+from apps.kit.ui.charts import Cell, HeatMatrix
 from apps.kit.ui.parts import Option
 
 SHOWN_STATES = (

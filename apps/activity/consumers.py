@@ -1,0 +1,123 @@
+"""The live feed over a WebSocket: what is committed, in order, once, from wherever the client left off.
+
+    connect     /ws/feed/?after=<position>&outcome=violation&agent=<id>&tool=<name>
+    server      {"type": "calls", "position": n, "calls": [{"id", "position", "at", "agent": {"id", "ref",
+                 "name"} | null, "tool", "outcome", "reason", "status", "duration_ms", ...}]}
+                {"type": "gap", "position": n}    more was missed than is replayed: load the page again
+                {"type": "idle", "position": n}   nothing new that fits, but the position moved on
+
+Rows are read from the database by position; a nudge over the channel layer only says *look now*, and the
+consumer looks every second anyway, so a lost nudge loses nothing. A call that changes comes again with a
+new position and the same id: clients replace by id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.db import OperationalError
+from django.http import QueryDict
+from redis.exceptions import RedisError
+
+from apps.activity.feed import FeedQuery, Seen, read_feed, still_signed_in
+from apps.activity.pipeline.runner import FEED_GROUP
+
+logger = logging.getLogger(__name__)
+LOOK_EVERY_S = 1.0
+RECHECK_EVERY_S = 15.0
+REFUSED, REVOKED, BAD_REQUEST = 4403, 4401, 4400
+
+
+class FeedConsumer(AsyncJsonWebsocketConsumer):
+    """One client's feed."""
+
+    async def connect(self) -> None:
+        person = self.scope.get("user")
+        if person is None or not person.is_authenticated:
+            await self.close(code=REVOKED)
+            return
+        query = _query(self.scope.get("query_string", b""))
+        if query is None:
+            await self.close(code=BAD_REQUEST)
+            return
+        self._query, self._person_id = query, person.pk
+        self._session_key = self.scope["session"].session_key
+        self._news, self._tasks = asyncio.Event(), []
+        if not await self._allowed():
+            await self.close(code=REFUSED)
+            return
+        await self.accept()
+        await self._join()
+        self._tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._recheck())]
+
+    async def disconnect(self, code: int) -> None:
+        for task in getattr(self, "_tasks", ()):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self.channel_layer is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await self.channel_layer.group_discard(FEED_GROUP, self.channel_name)
+
+    async def feed_nudge(self, event: dict[str, Any]) -> None:
+        """There is news."""
+        self._news.set()
+
+    async def auth_revoked(self, event: dict[str, Any]) -> None:
+        """Somebody ended this session."""
+        await self.close(code=REVOKED)
+
+    async def _join(self) -> None:
+        """The groups are a convenience: without Valkey the feed looks every second."""
+        try:
+            await self.channel_layer.group_add(FEED_GROUP, self.channel_name)
+        except (RedisError, OSError) as error:
+            logger.warning("the feed goes on without nudges: %s", error)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                more = await self._send_new()
+            except OperationalError as error:
+                logger.warning("the feed waits for the database: %s", error)
+                more = False
+            if not more:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), LOOK_EVERY_S)
+                self._news.clear()
+
+    async def _send_new(self) -> bool:
+        """Send what is new; True when there may be more at once."""
+        seen: Seen = await database_sync_to_async(read_feed)(self._query, self._person_id)
+        if seen.position == self._query.after:
+            return False
+        self._query.after = seen.position
+        kind = "gap" if seen.gap else ("calls" if seen.calls else "idle")
+        message: dict[str, Any] = {"type": kind, "position": seen.position}
+        await self.send_json(message | ({"calls": seen.calls} if seen.calls else {}))
+        return seen.full
+
+    async def _recheck(self) -> None:
+        """A socket outlives sign-out and deactivation unless somebody looks."""
+        while True:
+            await asyncio.sleep(RECHECK_EVERY_S)
+            if not await self._allowed():
+                await self.close(code=REVOKED)
+                return
+
+    async def _allowed(self) -> bool:
+        return await database_sync_to_async(still_signed_in)(self._person_id, self._session_key)
+
+
+def _query(raw: bytes) -> FeedQuery | None:
+    """The query string; None when it is not of its form."""
+    given = QueryDict(raw)
+    after = given.get("after", "0")
+    if not after.isdecimal() or len(after) > 18:
+        return None
+    return FeedQuery(int(after), given.copy())

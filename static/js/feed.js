@@ -1,0 +1,143 @@
+// The live feed. Markup it works on (templates/activity/feed.html):
+//   [data-feed]              the <ol class="feed">; data-url the socket's path, data-position where the page
+//                            stands, data-most how many lines are kept
+//   template#feed-line       one <li>; parts by data-part: at, outcome, agent, call, tool, args, why, ms
+//   template#outcome-<name>  the pill of each outcome, cloned into data-part="outcome"
+//   template#sign-agent      an empty sign; [data-pause], [data-waiting], #live, [data-gap]
+// Lines are found by id (data-id): a call that changes replaces its line, nothing is doubled. Texts are set
+// with textContent only. While paused, calls are counted and held; violations are still announced.
+(() => {
+  const feed = document.querySelector("[data-feed]");
+  if (!feed) return;
+  const live = document.getElementById("live");
+  const say = document.getElementById("say");
+  const pauseButton = document.querySelector("[data-pause]");
+  const waiting = document.querySelector("[data-waiting]");
+  const most = Number(feed.dataset.most) || 200;
+  const shape = document.getElementById("feed-line");
+  let position = Number(feed.dataset.position) || 0;
+  let paused = false;
+  let held = new Map();
+  let retry = 0;
+  let announced = 0;
+  let unsaid = { calls: 0, violations: 0 };
+
+  const setLive = (state, words) => {
+    live.className = `live${state ? ` is-${state}` : ""}`;
+    live.textContent = words;
+  };
+
+  const clock = (iso) => {
+    const at = new Date(iso);
+    const pad = (n, width = 2) => String(n).padStart(width, "0");
+    return `${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}.${pad(at.getUTCMilliseconds(), 3)}`;
+  };
+
+  const took = (ms) => (ms === null ? "" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+  const line = (call) => {
+    const row = shape.content.firstElementChild.cloneNode(true);
+    const part = (name) => row.querySelector(`[data-part="${name}"]`);
+    row.dataset.id = call.id;
+    row.classList.add(`is-${call.outcome}`);
+    part("at").textContent = clock(call.at);
+    part("at").dateTime = call.at;
+    part("at").title = new Date(call.at).toISOString();
+    const pill = document.getElementById(`outcome-${call.outcome}`);
+    part("outcome").replaceWith((pill || document.getElementById("outcome-pending")).content.firstElementChild.cloneNode(true));
+    const agent = part("agent");
+    agent.textContent = call.agent ? call.agent.name : `${call.agent_name || "Unknown"}, not yet known`;
+    if (call.agent) agent.href = `/agents/${call.agent.id}/`;
+    part("call").href = `/calls/${call.id}/`;
+    part("tool").textContent = call.tool;
+    part("args").textContent = call.arguments ? `(${call.arguments})` : "";
+    part("why").textContent = call.reason;
+    part("ms").textContent = took(call.duration_ms);
+    return row;
+  };
+
+  const place = (call) => {
+    const known = feed.querySelector(`[data-id="${CSS.escape(call.id)}"]`);
+    const fresh = line(call);
+    if (known) {
+      known.replaceWith(fresh);
+      return;
+    }
+    feed.prepend(fresh);
+    while (feed.children.length > most) feed.lastElementChild.remove();
+  };
+
+  const show = (calls) => {
+    document.querySelector("[data-none]")?.remove();
+    calls.forEach(place);
+    unsaid.calls += calls.length;
+  };
+
+  const announce = () => {
+    const now = Date.now();
+    if (now - announced < 1000 || !unsaid.calls) return;
+    announced = now;
+    say.textContent = unsaid.violations
+      ? `${unsaid.violations} violation${unsaid.violations === 1 ? "" : "s"}, ${unsaid.calls} calls`
+      : `${unsaid.calls} calls`;
+    unsaid = { calls: 0, violations: 0 };
+  };
+
+  const take = (calls) => {
+    unsaid.violations += calls.filter((call) => call.outcome === "violation").length;
+    if (!paused) {
+      show(calls);
+      return;
+    }
+    calls.forEach((call) => held.set(call.id, call));
+    waiting.textContent = `${held.size} waiting`;
+    unsaid.calls += calls.length;
+  };
+
+  const togglePause = () => {
+    paused = !paused;
+    pauseButton.setAttribute("aria-pressed", String(paused));
+    pauseButton.querySelector("span").textContent = paused ? "Resume" : "Pause";
+    waiting.textContent = "";
+    if (!paused) {
+      show([...held.values()].slice(-most));
+      held = new Map();
+    }
+    setLive(paused ? "paused" : "", paused ? "Paused" : "Live");
+    say.textContent = paused ? "Feed paused" : "Feed resumed";
+  };
+
+  const connect = () => {
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const query = new URLSearchParams(location.search);
+    query.set("after", String(position));
+    const socket = new WebSocket(`${scheme}://${location.host}${feed.dataset.url}?${query}`);
+    socket.addEventListener("open", () => {
+      retry = 0;
+      setLive(paused ? "paused" : "", paused ? "Paused" : "Live");
+    });
+    socket.addEventListener("message", (event) => {
+      const message = JSON.parse(event.data);
+      position = message.position;
+      feed.dataset.position = String(position);
+      if (message.type === "calls") take(message.calls);
+      if (message.type === "gap") document.querySelector("[data-gap]").hidden = false;
+      announce();
+    });
+    socket.addEventListener("close", (event) => {
+      if (event.code === 4401) {
+        setLive("lost", "Signed out");
+        location.reload();
+        return;
+      }
+      retry += 1;
+      const wait = Math.min(15, 2 ** Math.min(retry, 4)) * (0.7 + 0.6 * Math.random());
+      setLive("lost", `Not connected, trying again in ${Math.ceil(wait)} s`);
+      setTimeout(connect, wait * 1000);
+    });
+  };
+
+  pauseButton?.addEventListener("click", togglePause);
+  setInterval(announce, 1000);
+  connect();
+})();
