@@ -5,6 +5,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
 
 from apps.agents import views as agent_views
+from config import health
 from config.views import home
 
 api = [
@@ -18,6 +19,8 @@ api = [
 ]
 
 urlpatterns = [
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
     path("", home, name="home"),
     path("", include("apps.kit.ui.urls")),
     path("", include("apps.identity.urls")),

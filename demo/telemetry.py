@@ -36,7 +36,7 @@ def converse(tracer: Tracer, role: Role, tools: Sequence[Tool]) -> None:
     conversation = f"conv-{uuid.uuid4().hex[:12]}"
     common = {"gen_ai.agent.name": role.name, "gen_ai.conversation.id": conversation}
     with tracer.start_as_current_span(
-        f"invoke_agent {role.name}", SpanKind.INTERNAL, common | {"gen_ai.operation.name": "invoke_agent"}
+        f"invoke_agent {role.name}", kind=SpanKind.INTERNAL, attributes=common | {"gen_ai.operation.name": "invoke_agent"}
     ):
         _think(tracer, role, common)
         for tool in tools:
@@ -51,8 +51,8 @@ def choose(role: Role) -> list[Tool]:
 def _think(tracer: Tracer, role: Role, common: dict[str, str]) -> None:
     with tracer.start_as_current_span(
         f"chat {role.model}",
-        SpanKind.CLIENT,
-        common
+        kind=SpanKind.CLIENT,
+        attributes=common
         | {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": role.provider,
@@ -68,8 +68,8 @@ def _think(tracer: Tracer, role: Role, common: dict[str, str]) -> None:
 def _call(tracer: Tracer, tool: Tool, common: dict[str, str]) -> None:
     with tracer.start_as_current_span(
         f"execute_tool {tool.name}",
-        SpanKind.INTERNAL,
-        common
+        kind=SpanKind.INTERNAL,
+        attributes=common
         | {
             "gen_ai.operation.name": "execute_tool",
             "gen_ai.tool.name": tool.name,

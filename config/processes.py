@@ -1,0 +1,108 @@
+"""The processes of one Chancery machine, as a table; supervisor (a PyPI package) runs them.
+
+Supervisor restarts what dies, with growing pauses, stops everything in reverse order on SIGTERM and keeps
+bounded logs. `order` is the order of starting: databases first, so that they are stopped last.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process. `stop_signal` asks it to drain, `drain_s` is how long it may take."""
+
+    name: str
+    command: tuple[str, ...]
+    order: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    stop_signal: str = "TERM"
+    drain_s: int = 15
+    starts_itself: bool = False
+
+
+def application(port: int, environment: Mapping[str, str], sequencer_url: str) -> list[Process]:
+    """The five processes of Chancery itself."""
+    manage = (PYTHON, str(ROOT / "manage.py"))
+    web = (
+        PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port),
+        "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--timeout-graceful-shutdown", "10",
+        "--no-access-log", "--log-level", "warning",
+    )  # fmt: skip
+    celery = (PYTHON, "-m", "celery", "-A", "config.celery")
+    worker = (*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")
+    beat_file = str(Path(environment["CHANCERY_STATE_DIR"]) / "celerybeat.pid")
+    sealing = {**environment, "DATABASE_URL": sequencer_url}
+    return [
+        Process("web", web, 30, environment),
+        Process("pipeline", (*manage, "run_pipeline"), 40, environment),
+        Process("sequencer", (*manage, "run_sequencer"), 40, sealing),
+        Process("worker", worker, 50, environment, drain_s=30),
+        Process(
+            "beat", (*celery, "beat", "--loglevel", "WARNING", "--pidfile", f"{beat_file}"), 60, environment
+        ),
+    ]
+
+
+def supervisor_config(state: Path, processes: list[Process]) -> str:
+    """The configuration file's text. Secrets stand in it: it is to be written with mode 0600."""
+    socket = state / "supervisor.sock"
+    head = f"""\
+[supervisord]
+nodaemon=true
+silent=true
+logfile={state}/log/supervisor.log
+logfile_maxbytes=5MB
+logfile_backups=2
+pidfile={state}/supervisor.pid
+childlogdir={state}/log
+[unix_http_server]
+file={socket}
+chmod=0600
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+    return head + "".join(_section(state, process) for process in processes)
+
+
+def _section(state: Path, process: Process) -> str:
+    lines = [
+        f"[program:{process.name}]",
+        f"command={_escaped(_quoted(process.command))}",
+        f"directory={ROOT}",
+        f"priority={process.order}",
+        f"autostart={'true' if process.starts_itself else 'false'}",
+        "autorestart=true",
+        "startsecs=1",
+        "startretries=1000000",
+        f"stopsignal={process.stop_signal}",
+        f"stopwaitsecs={process.drain_s}",
+        "killasgroup=true",
+        "redirect_stderr=true",
+        f"stdout_logfile={state}/log/{process.name}.log",
+        "stdout_logfile_maxbytes=5MB",
+        "stdout_logfile_backups=2",
+    ]
+    if process.user:
+        lines.append(f"user={process.user}")
+    if process.environment:
+        pairs = ",".join(f'{name}="{_escaped(value)}"' for name, value in sorted(process.environment.items()))
+        lines.append(f"environment={pairs}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(command: tuple[str, ...]) -> str:
+    return " ".join(f'"{part}"' if " " in part else part for part in command)
+
+
+def _escaped(text: str) -> str:
+    """Supervisor expands %(name)s in values."""
+    return text.replace("%", "%%")
