@@ -34,6 +34,7 @@ class SignIn(auth_views.LoginView):
     template_name = "identity/login.html"
     form_class = SignInForm
     redirect_authenticated_user = True
+    http_method_names = ["get", "post", "head", "options"]
 
 
 def locked_out(request: HttpRequest, credentials: dict[str, str], *_: object, **__: object) -> HttpResponse:

@@ -1,0 +1,124 @@
+"""One small world in which every address can be asked by everybody: team A has an agent, team B has none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from apps.activity.models import ToolCall
+from apps.agents.models import Agent
+from apps.compliance.models import Certification, Finding
+from apps.compliance.services.findings import FindingDraft, raise_finding
+from apps.identity.models import ApiKey, LedgerEntry, Principal
+from apps.identity.roles import Role
+from apps.oversight.models import Decision
+from tests import factories
+
+PEOPLE = (
+    "viewer", "owner", "other_owner", "curator", "operator", "compliance", "auditor", "administrator", "nobody",
+)  # fmt: skip
+MACHINES = ("agent_itself", "other_agent", "ingest_key", "read_only_key")
+ACTORS = ("anonymous", *PEOPLE, *MACHINES)
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+SKIPPED = {"admin"}  # the administration site has its own test
+
+
+@dataclass
+class World:
+    """The actors and the things the addresses are about."""
+
+    agent: Agent
+    call: ToolCall
+    finding: Finding
+    certification: Certification
+    key: ApiKey
+    decision: Decision
+    actors: dict[str, Principal] = field(default_factory=dict)
+
+    def client(self, name: str, *, rest: bool) -> Any:
+        """A client of this actor; None where a machine has no business (pages)."""
+        if name == "anonymous":
+            return APIClient() if rest else Client()
+        if not rest:
+            return self._signed_in(name) if name in PEOPLE else None
+        scopes = {"ingest_key": ("ingest",), "read_only_key": ("read",)}.get(
+            name, ("read", "write", "decide", "ingest")
+        )
+        return factories.client_of(self.actors[name], *scopes)
+
+    def arguments(self, names: set[str], route: str) -> dict[str, Any]:
+        """What stands in the address, by parameter and resource."""
+        agent_path = route.startswith(("agents/", "api/v1/agents/"))
+        by_resource = {
+            "people": self.actors["viewer"].pk, "teams": self.agent.team_id, "api-keys": self.key.pk,
+            "certifications": self.certification.pk, "findings": self.finding.pk, "decisions": self.decision.pk,
+            "calls": self.call.pk, "agents": self.agent.pk,
+            "ledger/entries": LedgerEntry.objects.order_by("pk").values_list("pk", flat=True)[0], "ledger/checkpoints": 1,
+        }  # fmt: skip
+        resource = next((pk for part, pk in by_resource.items() if route.startswith(f"api/v1/{part}/")), None)
+        values = {
+            "agent_id": self.agent.pk, "call_id": self.call.pk, "finding_id": self.finding.pk, "key_id": self.key.pk,
+            "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
+            "pk": self.agent.pk if agent_path else resource,
+        }  # fmt: skip
+        return {name: values[name] for name in names}
+
+    def _signed_in(self, name: str) -> Client:
+        client = Client()
+        client.force_login(self.actors[name].person, backend="apps.identity.auth.PersonBackend")
+        return client
+
+
+def make_world() -> World:
+    ours, theirs = factories.make_team("Team A"), factories.make_team("Team B")
+    agent = factories.make_agent("registered", tier=3, team=ours, name="order_agent")
+    certification = factories.certify(agent)
+    agent.refresh_from_db()
+    source = factories.make_source(ours)
+    now = timezone.now()
+    call = ToolCall.objects.create(
+        position=1, agent=agent, source_id=source.pk, trace_id=b"t" * 16, span_id=b"s" * 8, started_at=now,
+        tool_name="lookup_order", outcome="allowed",
+    )  # fmt: skip
+    finding = raise_finding(
+        FindingDraft(agent, "drift.new_tool", "k", "high", "A new tool", "It called one.")
+    )
+    assert finding is not None
+    decision = Decision.objects.create(
+        agent=agent, asked_by=agent.principal, tool_name="lookup_order", outcome="allow", code="policy.none",
+        reason="No tool policy limits this agent.", decided_at=now,
+    )  # fmt: skip
+    world = World(agent, call, finding, certification, factories.make_key(source, ["ingest"]).key, decision)
+    world.actors = {
+        "viewer": factories.make_person(Role.VIEWER, ours),
+        "owner": agent.owner,
+        "other_owner": factories.make_person(Role.OWNER, theirs),
+        "nobody": factories.make_person(),
+        "agent_itself": agent.principal,
+        "other_agent": factories.make_agent(team=theirs).principal,
+        "ingest_key": source,
+        "read_only_key": factories.make_person(Role.ADMINISTRATOR),
+    } | {
+        role.value: factories.make_person(role)
+        for role in (Role.CURATOR, Role.OPERATOR, Role.COMPLIANCE, Role.AUDITOR, Role.ADMINISTRATOR)
+    }
+    return world
+
+
+def endpoints() -> dict[str, tuple[str, set[str]]]:
+    """Every address of the project: name -> (route, parameters)."""
+    return dict(sorted(_walk(get_resolver(), "", "")))
+
+
+def _walk(resolver: URLResolver, prefix: str, space: str) -> Any:
+    for part in resolver.url_patterns:
+        route = prefix + str(part.pattern)
+        if isinstance(part, URLPattern):
+            yield f"{space}{part.name}", (route, set(part.pattern.converters))
+        elif part.namespace not in SKIPPED:
+            yield from _walk(part, route, f"{space}{part.namespace}:" if part.namespace else space)

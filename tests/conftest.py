@@ -1,0 +1,77 @@
+"""Fixtures of every test: real servers, the application's own role, people and agents to act with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.core.cache import cache
+from django.test import Client, TransactionTestCase
+from rest_framework.test import APIClient
+
+SEEDED = {
+    "django_migrations", "django_content_type", "auth_permission", "compliance_framework", "compliance_control",
+}  # fmt: skip
+GUARDED = ("identity_ledgerentry", "identity_ledgerleaf", "identity_ledgercheckpoint")
+RESEED = """
+INSERT INTO identity_principal (id, kind, name, is_active, created_at)
+VALUES ('00000000-0000-7000-8000-000000000001', 'service', 'Chancery', true, now());
+INSERT INTO activity_feedposition (last) VALUES (0);
+"""
+
+
+def empty_tables(*_: Any) -> None:
+    """Empty what a committed test left, as the owner: the application may not, and the ledger's own guard
+    must be lifted for it."""
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"]) as connection:
+        rows = connection.execute(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') AND NOT c.relispartition"
+        )
+        tables = [name for (name,) in rows if name not in SEEDED]
+        for table in GUARDED:
+            connection.execute(f"ALTER TABLE {table} DISABLE TRIGGER ledger_keeps_table")
+        connection.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE")
+        for table in GUARDED:
+            connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER ledger_keeps_table")
+        connection.execute(RESEED)
+
+
+TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: Any) -> None:
+    """The database is migrated already, by its owner."""
+    return
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> None:
+    cache.clear()
+    return
+
+
+@pytest.fixture
+def api() -> APIClient:
+    """REST without a credential."""
+    return APIClient()
+
+
+@pytest.fixture
+def browser_client() -> Client:
+    return Client()
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of recorded data; skips where there is none."""
+    folder = Path(
+        os.environ.get("CHANCERY_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data")
+    )
+    if not folder.exists():
+        pytest.skip(f"no recorded data at {folder}; set CHANCERY_DATA")
+    return folder
