@@ -45,7 +45,7 @@ def _health(table: str) -> PartitionHealth:
     with connection.cursor() as cursor:
         cursor.execute(LAST_DAY, [table])
         last: date | None = cursor.fetchone()[0]
-        cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table}_default LIMIT 100000) some")  # noqa: S608
+        cursor.execute(f"SELECT count(*) FROM (SELECT 1 FROM {table}_default LIMIT 100000) AS stray")  # noqa: S608
         stray: int = cursor.fetchone()[0]
     today = datetime.now(UTC).date()
     return PartitionHealth(table, (last - today).days if last else -1, stray)

@@ -1,0 +1,208 @@
+"""From spans to calls: each once, whoever reports it, in whatever order, whatever is killed in between."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.dispatch import receiver
+from django.utils import timezone
+
+from apps.activity.models import CallKey, OutboxItem, ToolCall
+from apps.activity.partitions import create_partitions, partition_health
+from apps.activity.pipeline.step import settle_overdue, step
+from apps.activity.signals import calls_recorded
+from apps.agents.models import Agent, ObservedModel, ObservedTool
+from tests import factories
+from tests.activity.otlp import drain, post, request, span, tool_span
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def token() -> str:
+    return factories.make_key(factories.make_source(), ["ingest"]).token
+
+
+def test_an_unknown_agent_appears_once_with_its_evidence(token: str) -> None:
+    chat = span(
+        "chat m",
+        {"gen_ai.operation.name": "chat", "gen_ai.agent.name": "order_agent", "gen_ai.response.model": "m-1"},
+    )
+    post(request([tool_span(), tool_span("refund_order"), chat]), token)
+    drain()
+    post(request([tool_span(), tool_span()]), token)
+    drain()
+    agent = Agent.objects.get()
+    assert (agent.name, agent.state, agent.aliases.get().service_name) == (
+        "order_agent",
+        "discovered",
+        "order-desk",
+    )
+    assert dict(ObservedTool.objects.values_list("tool_name", "calls")) == {
+        "lookup_order": 3,
+        "refund_order": 1,
+    }
+    assert dict(ObservedModel.objects.values_list("model", "calls")) == {"m-1": 1}
+    assert agent.first_seen < agent.last_seen <= timezone.now()
+
+
+def test_a_second_source_of_the_same_names_is_another_agent(token: str) -> None:
+    other = factories.make_key(factories.make_source(), ["ingest"]).token
+    for key in (token, other):
+        post(request([tool_span()]), key)
+    drain()
+    assert Agent.objects.count() == 2
+
+
+def test_an_agents_own_key_reports_for_that_agent_alone() -> None:
+    agent = factories.make_agent("production", tier=1)
+    post(request([tool_span(agent="somebody_else")]), factories.make_key(agent.principal, ["ingest"]).token)
+    drain()
+    assert ToolCall.objects.get().agent == agent
+    assert Agent.objects.count() == 1
+
+
+def test_a_source_may_speak_only_for_agents_of_its_team(token: str) -> None:
+    stranger = factories.make_agent("production", tier=1, team=factories.make_team())
+    post(request([tool_span(attributes={"chancery.agent.id": str(stranger.pk)})]), token)
+    drain()
+    assert ToolCall.objects.get().agent != stranger
+
+
+def test_a_declared_agent_of_the_same_team_is_recognised(token: str) -> None:
+    known = factories.make_agent("production", tier=1)
+    post(request([tool_span(attributes={"chancery.agent.id": known.ref})]), token)
+    drain()
+    assert ToolCall.objects.get().agent == known
+
+
+def openinference_tool(trace: bytes, parent: bytes) -> Any:
+    attributes = {"openinference.span.kind": "TOOL", "tool.name": "lookup_order", "input.value": '{"id": 1}'}
+    return span("lookup_order", attributes, trace_id=trace, parent_span_id=parent)
+
+
+def test_an_ancestor_that_arrives_later_names_the_agent(token: str) -> None:
+    trace, root = b"t" * 16, b"r" * 8
+    post(request([openinference_tool(trace, root)], scope="openinference.instrumentation.x"), token)
+    drain()
+    call = ToolCall.objects.get()
+    assert (call.outcome, call.agent, call.tool_name) == ("pending", None, "lookup_order")
+    first_position = call.position
+    parent = span(
+        "turn", {"openinference.span.kind": "AGENT", "agent.name": "late_agent"}, trace_id=trace, span_id=root
+    )
+    post(request([parent], scope="openinference.instrumentation.x"), token)
+    drain()
+    call = ToolCall.objects.get()
+    assert (call.agent.name, call.outcome) == ("late_agent", "allowed")
+    assert call.position > first_position
+
+
+def test_an_ancestor_that_never_arrives_leaves_the_service_as_agent(token: str) -> None:
+    post(request([openinference_tool(b"t" * 16, b"r" * 8)], scope="openinference.instrumentation.x"), token)
+    drain()
+    settle_overdue()
+    assert ToolCall.objects.get().outcome == "pending"
+    settle_overdue(timezone.now() + timedelta(seconds=30))
+    assert ToolCall.objects.get().agent.name == "order-desk"
+
+
+@pytest.mark.parametrize("shape", ["self", "cycle"])
+def test_a_cycle_of_parents_does_not_stop_the_pipeline(shape: str, token: str) -> None:
+    trace, a, b = b"t" * 16, b"a" * 8, b"b" * 8
+    own = openinference_tool(trace, a)
+    own.span_id = a
+    spans = [own] if shape == "self" else [own, span("b", trace_id=trace, span_id=b, parent_span_id=a)]
+    if shape == "cycle":
+        own.parent_span_id = b
+    post(request(spans, scope="openinference.instrumentation.x"), token)
+    drain()
+    settle_overdue(timezone.now() + timedelta(seconds=30))
+    assert ToolCall.objects.get().agent.name == "order-desk"
+
+
+def test_a_failed_tool_is_flagged_with_its_reason(token: str) -> None:
+    post(request([tool_span(error="payment backend down")]), token)
+    drain()
+    call = ToolCall.objects.get()
+    assert (call.status, call.outcome, call.outcome_code) == ("error", "flagged", "call.failed")
+    assert call.outcome_reason == "The tool failed: payment backend down."
+
+
+def test_a_tool_never_called_in_thirty_calls_is_an_anomaly(token: str) -> None:
+    post(request([tool_span() for _ in range(30)]), token)
+    drain()
+    post(request([tool_span("export_customers")]), token)
+    drain()
+    call = ToolCall.objects.get(tool_name="export_customers")
+    assert (call.outcome, call.outcome_code) == ("anomaly", "baseline.new_tool")
+
+
+def test_positions_are_without_gap_in_commit_order(token: str) -> None:
+    for _ in range(3):
+        post(request([tool_span(), tool_span()]), token)
+        drain()
+    assert sorted(ToolCall.objects.values_list("position", flat=True)) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_step_that_dies_leaves_nothing_half_done(token: str) -> None:
+    post(request([tool_span()]), token)
+
+    @receiver(calls_recorded, dispatch_uid="dies", weak=False)
+    def die(**_: Any) -> None:
+        raise SystemExit("killed here")
+
+    try:
+        with pytest.raises(SystemExit):
+            step()
+    finally:
+        calls_recorded.disconnect(dispatch_uid="dies")
+    assert OutboxItem.objects.count() == 1
+    assert not ToolCall.objects.exists()
+    assert not Agent.objects.exists()
+    drain()
+    assert (ToolCall.objects.count(), ObservedTool.objects.get().calls) == (1, 1)
+
+
+def test_one_poisoned_row_does_not_stop_the_others(token: str) -> None:
+    post(request([tool_span("poison")]), token)
+    post(request([tool_span("fine")]), token)
+
+    @receiver(calls_recorded, dispatch_uid="poison", weak=False)
+    def choke(calls: list[ToolCall], **_: Any) -> None:
+        if any(call.tool_name == "poison" for call in calls):
+            raise ValueError("cannot digest this")
+
+    try:
+        drain()
+    finally:
+        calls_recorded.disconnect(dispatch_uid="poison")
+    assert list(ToolCall.objects.values_list("tool_name", flat=True)) == ["fine"]
+    item = OutboxItem.objects.get()
+    assert (item.attempts, item.failed_at is not None, item.error) == (
+        5,
+        True,
+        "ValueError: cannot digest this",
+    )
+
+
+def test_rows_of_days_without_partition_wait_in_the_default_one_and_move(token: str) -> None:
+    ahead = timezone.now() + timedelta(days=20)
+    nanoseconds = int(ahead.timestamp() * 1e9)
+    post(request([tool_span(start_time_unix_nano=nanoseconds, end_time_unix_nano=nanoseconds + 1)]), token)
+    assert next(h for h in partition_health() if h.table == "activity_span").in_default == 1
+    assert create_partitions(21) == 14
+    health = next(h for h in partition_health() if h.table == "activity_span")
+    assert (health.in_default, health.days_ahead) == (0, 21)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tableoid::regclass::text FROM activity_span")
+        assert cursor.fetchall() == [(f"activity_span_p{ahead:%Y%m%d}",)]
+
+
+def test_every_call_has_its_keys(token: str) -> None:
+    post(request([tool_span()]), token)
+    drain()
+    assert CallKey.objects.filter(call_id=ToolCall.objects.get().pk).count() == 2
