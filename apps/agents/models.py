@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from auditlog.registry import auditlog
+from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django_fsm import FSMField
@@ -47,20 +48,18 @@ class BreakerState(models.TextChoices):
 class AgentQuerySet(models.QuerySet["Agent"]):
     """Sets of agents. Every page and endpoint starts from `visible_to`."""
 
-    def visible_to(self, actor: Principal) -> Self:
-        """Agents this actor may know of: all, those of its teams, those it owns or deputises; itself."""
+    def visible_to(self, actor: Principal, permission: str = Permission.AGENTS_VIEW) -> Self:
+        """Agents this actor may know of: all, those of its teams, those it owns or deputises; itself.
+
+        `permission` names another right by which they are reached, such as asking for decisions.
+        """
         access = access_of(actor)
         if actor.kind == Principal.Kind.AGENT:
-            allowed = access.allows(Permission.AGENTS_VIEW)
-            return self.filter(principal=actor) if allowed else self.none()
-        if access.allows(Permission.AGENTS_VIEW):
+            return self.filter(principal=actor) if access.allows(permission) else self.none()
+        if access.allows(permission):
             return self
-        named = (
-            Q(owner=actor) | Q(deputy=actor)
-            if access.allows_somewhere(Permission.AGENTS_VIEW)
-            else Q(pk=None)
-        )
-        return self.filter(Q(team_id__in=access.teams_with(Permission.AGENTS_VIEW)) | named)
+        named = Q(owner=actor) | Q(deputy=actor) if access.allows_somewhere(permission) else Q(pk=None)
+        return self.filter(Q(team_id__in=access.teams_with(permission)) | named)
 
     def update(self, **columns: Any) -> int:
         """As Django's, but governed columns have an owner each and are refused here."""
@@ -96,7 +95,7 @@ class Agent(models.Model):
         Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="deputised_agents"
     )
     framework = models.CharField(max_length=80, blank=True)
-    repository = models.URLField(blank=True)
+    repository = models.CharField(max_length=200, blank=True, validators=[URLValidator(["https", "http", "ssh"])])
     data_sensitivity = models.PositiveSmallIntegerField(null=True, blank=True)
     decision_authority = models.PositiveSmallIntegerField(null=True, blank=True)
     blast_radius = models.PositiveSmallIntegerField(null=True, blank=True)

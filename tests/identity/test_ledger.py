@@ -98,12 +98,10 @@ def test_the_application_may_not_change_the_ledger(table: str, statement: str) -
 )
 def test_even_the_owner_is_refused_by_the_trigger(statement: str) -> None:
     write(1)
-    with (
-        psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"]) as owner,
-        pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"),
-    ):
-        owner.execute("SET LOCAL statement_timeout = '5s'")
-        owner.execute(statement)
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"]) as owner:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+            owner.execute(statement)
+        owner.rollback()
 
 
 @pytest.mark.django_db
@@ -121,9 +119,9 @@ def test_an_entry_and_its_place_in_the_queue_are_one_transaction() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_act_that_is_rolled_back_leaves_no_entry() -> None:
-    with pytest.raises(RuntimeError, match="on purpose"), transaction.atomic():
+    with transaction.atomic():
         record_act("test.thing.done", actor=system_principal(), target=("thing", 1))
-        raise RuntimeError("on purpose")
+        transaction.set_rollback(True)
     assert not LedgerEntry.objects.exists()
     assert not LedgerPending.objects.exists()
 

@@ -59,7 +59,7 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     class Meta:
         model = Agent
         fields = [
-            "id", "ref", "version", "name", "purpose", "state", "tier", "risk", "team", "owner", "deputy",
+            "id", "ref", "version", "principal", "name", "purpose", "state", "tier", "risk", "team", "owner", "deputy",
             *risk.FIELDS, "framework", "repository", "breaker", "certified_until", "first_seen", "last_seen",
             "created_at", "updated_at",
         ]  # fmt: skip

@@ -194,7 +194,7 @@ class BreakerResetView(APIView):
 
 
 def _agent_asked_about(request: Request, agent_id: UUID | None) -> Agent:
-    visible = Agent.objects.visible_to(request.user)
+    visible = Agent.objects.visible_to(request.user, Permission.DECISIONS_ASK)
     if agent_id is None:
         if request.user.kind != Principal.Kind.AGENT:
             raise serializers.ValidationError({"agent": "Name the agent you ask about"})
