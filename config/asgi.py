@@ -21,9 +21,9 @@ from apps.activity.ingest import asgi as ingest
 from apps.activity.ingest.settings import IngestSettings
 from config.routing import websocket_urlpatterns
 
-Scope = MutableMapping[str, Any]
+Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,10 +4,11 @@ Every value Chancery takes from outside is read here, through `environs`; a miss
 stops the start with the variable's name and what was expected.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from environs import Env, EnvError, validate
+from environs import Env, EnvError
 from marshmallow import ValidationError
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -15,7 +16,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 
 
-def url(*schemes: str) -> validate.Validator | object:
+def url(*schemes: str) -> Callable[[str], str]:
     """A validator: the value is a URL with one of these schemes and a host or a path."""
 
     def check(value: str) -> str:

@@ -10,18 +10,6 @@ from pathlib import Path
 from config.launch import folder_from
 from config.processes import PYTHON, ROOT
 
-CHECKS = (
-    ("makemigrations", "--check", "--dry-run"),
-    ("check", "--deploy", "--fail-level", "WARNING"),
-    ("spectacular", "--validate", "--fail-on-warn", "--file", os.devnull),
-)
-PRODUCTION_LIKE = {
-    "SECRET_KEY": "only-for-checks-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFG",
-    "DATABASE_URL": "postgresql://nobody@localhost:1/nothing",
-    "REDIS_URL": "redis://localhost:1/0",
-    "ALLOWED_HOSTS": "chancery.example",
-}
-
 
 def environment_of(folder: Path) -> dict[str, str]:
     """The environment of the running web process, from the supervisor's file."""
@@ -36,8 +24,6 @@ def environment_of(folder: Path) -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    if arguments == ["--checks"]:
-        return max(_manage(list(check), PRODUCTION_LIKE) for check in CHECKS)
     try:
         running = environment_of(folder_from(os.environ))
     except OSError:

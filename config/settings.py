@@ -12,14 +12,14 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, validate
-from kombu import Queue
+from kombu.entity import Queue
 
 from config.env import BASE_DIR, env, required, url
 
 try:
     DEBUG = env.bool("DEBUG", default=False)
     SECRET_KEY = required("SECRET_KEY", "a random text of at least 50 characters")
-    ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[])
+    ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
     DATABASE_URL = required("DATABASE_URL", "postgresql://user:password@host:port/name")
     url("postgresql", "postgres")(DATABASE_URL)
     REDIS_URL = required("REDIS_URL", "redis://host:port/0 or unix:///path/to/socket")
@@ -275,7 +275,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "PrincipalKindEnum": "apps.identity.models.Principal.Kind",
+        "FindingKindEnum": "apps.compliance.models.Finding.Kind",
+    },
 }
 
 LOGGING = {

@@ -1,14 +1,14 @@
 """Every address of Chancery, by app."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
 
 from apps.agents import views as agent_views
 from config import health
 from config.views import home
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("apps.identity.api.urls")),
     path("", include("apps.lifecycle.api.urls")),
     path("", include("apps.compliance.api.urls")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +17,7 @@ from apps.agents.queries import fleet_matrix
 from apps.compliance.models import Finding
 from apps.compliance.queries import expiry_strip
 from apps.identity.models import Principal
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 
 MOST_NEEDS = 10
 DUE = timedelta(days=30)
@@ -37,7 +37,7 @@ class Need:
 
 @require_safe
 @page()
-def home(request: HttpRequest) -> HttpResponse:
+def home(request: PageRequest) -> HttpResponse:
     """What needs you, how the fleet stands, what runs out."""
     agents = Agent.objects.visible_to(request.actor)
     context = {

@@ -120,12 +120,13 @@ class Story:
         self.say(f"{role.name} is in production.")
 
     def is_stopped(self, role: Role) -> bool:
-        return self.find(role)["breaker"]["state"] == "tripped"
+        return bool(self.find(role)["breaker"]["state"] == "tripped")
 
     def ask(self, role: Role, tool: str) -> dict[str, Any]:
         """May it call this tool?"""
         agent = self.find(role)
-        return self.desks.operator.post("/decisions", {"agent": agent["id"], "tool": tool})
+        answer: dict[str, Any] = self.desks.operator.post("/decisions", {"agent": agent["id"], "tool": tool})
+        return answer
 
     def _certify(self, agent: dict[str, Any], role: Role) -> None:
         framework = self.desks.compliance.get(f"/frameworks/{FRAMEWORK}")

@@ -36,7 +36,9 @@ def converse(tracer: Tracer, role: Role, tools: Sequence[Tool]) -> None:
     conversation = f"conv-{uuid.uuid4().hex[:12]}"
     common = {"gen_ai.agent.name": role.name, "gen_ai.conversation.id": conversation}
     with tracer.start_as_current_span(
-        f"invoke_agent {role.name}", kind=SpanKind.INTERNAL, attributes=common | {"gen_ai.operation.name": "invoke_agent"}
+        f"invoke_agent {role.name}",
+        kind=SpanKind.INTERNAL,
+        attributes=common | {"gen_ai.operation.name": "invoke_agent"},
     ):
         _think(tracer, role, common)
         for tool in tools:

@@ -111,7 +111,7 @@ class FeedConsumer(AsyncJsonWebsocketConsumer):
                 return
 
     async def _allowed(self) -> bool:
-        return await database_sync_to_async(still_signed_in)(self._person_id, self._session_key)
+        return bool(await database_sync_to_async(still_signed_in)(self._person_id, self._session_key))
 
 
 def _query(raw: bytes) -> FeedQuery | None:

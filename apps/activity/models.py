@@ -7,6 +7,7 @@ key alone prunes partitions and refuses a retried event.
 from __future__ import annotations
 
 from typing import Self
+from uuid import UUID
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
@@ -175,6 +176,13 @@ class ToolCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tool_name} {self.outcome}"
+
+    @property
+    def known_agent_id(self) -> UUID:
+        """The agent's id of a call whose agent is known; a caller's mistake otherwise."""
+        if self.agent_id is None:
+            raise ValueError(f"nobody knows yet whose call {self.pk} is")
+        return self.agent_id
 
     @property
     def arguments_text(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
@@ -14,7 +14,7 @@ from apps.activity.filters import CallFilter
 from apps.activity.models import Outcome, ToolCall
 from apps.agents.models import Agent
 from apps.agents.views import visible_agent
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.ui.paging import page_of
 
@@ -23,7 +23,7 @@ FEED_ROWS = 100
 
 @require_safe
 @page(Permission.ACTIVITY_VIEW)
-def feed(request: HttpRequest) -> HttpResponse:
+def feed(request: PageRequest) -> HttpResponse:
     """The live feed: the last calls, then whatever comes, over a WebSocket."""
     narrowed = CallFilter(request.GET, ToolCall.objects.visible_to(request.actor).select_related("agent"))
     calls = list(narrowed.qs.order_by("-position")[:FEED_ROWS])
@@ -43,7 +43,7 @@ def feed(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.ACTIVITY_VIEW)
-def agent_calls(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_calls(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """What one agent did: its days in a picture, its calls newest first."""
     agent = visible_agent(request, agent_id)
     calls = ToolCall.objects.visible_to(request.actor).filter(agent=agent)
@@ -62,7 +62,7 @@ def agent_calls(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.ACTIVITY_VIEW)
-def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_panel(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """What an agent did, in a picture, for its record page."""
     agent = visible_agent(request, agent_id)
     calls = ToolCall.objects.visible_to(request.actor).filter(agent=agent).order_by("-id")[:6]
@@ -72,7 +72,7 @@ def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.ACTIVITY_VIEW)
-def call_detail(request: HttpRequest, call_id: UUID) -> HttpResponse:
+def call_detail(request: PageRequest, call_id: UUID) -> HttpResponse:
     """One call: what was asked, what came back, how it was judged, what else happened in its conversation."""
     visible = ToolCall.objects.visible_to(request.actor).select_related("agent")
     call = get_object_or_404(visible, pk=call_id)

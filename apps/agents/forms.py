@@ -45,7 +45,10 @@ class RecordForm(PlainForm):
     def __init__(self, *args: Any, actor: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         people = people_visible_to(actor).filter(is_active=True).prefetch_related(None)
-        self.fields["owner"].queryset = self.fields["deputy"].queryset = people
+        for name in ("owner", "deputy"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ModelChoiceField)
+            field.queryset = people
 
     @property
     def risk_fields(self) -> list[forms.BoundField]:

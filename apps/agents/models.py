@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from auditlog.registry import auditlog
 from django.core.validators import URLValidator
@@ -18,6 +18,7 @@ from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
 from apps.kit.ids import new_id
 
+M = TypeVar("M", bound=models.Model)
 EMBEDDING_DIMENSIONS = 384
 GOVERNED = frozenset(
     {"state", "breaker_state", "breaker_tripped_at", "breaker_reason", "certified_until", "tier"}
@@ -72,6 +73,13 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return self.select_related("owner", "deputy", "team")
 
 
+class OfAgent(models.QuerySet[M]):
+    """Rows that belong to an agent by `agent`: whoever sees the agent sees them."""
+
+    def visible_to(self, actor: Principal) -> Self:
+        return self.filter(agent__in=Agent.objects.visible_to(actor))
+
+
 class Agent(models.Model):
     """An agent: who answers for it, what it is for, how risky it is, where it stands.
 
@@ -95,7 +103,9 @@ class Agent(models.Model):
         Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="deputised_agents"
     )
     framework = models.CharField(max_length=80, blank=True)
-    repository = models.CharField(max_length=200, blank=True, validators=[URLValidator(["https", "http", "ssh"])])
+    repository = models.CharField(
+        max_length=200, blank=True, validators=[URLValidator(["https", "http", "ssh"])]
+    )
     data_sensitivity = models.PositiveSmallIntegerField(null=True, blank=True)
     decision_authority = models.PositiveSmallIntegerField(null=True, blank=True)
     blast_radius = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -152,13 +162,16 @@ class Agent(models.Model):
         return risk.assess({field: getattr(self, field) for field in risk.FIELDS})
 
     def refresh_from_db(
-        self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any
+        self,
+        using: str | None = None,
+        fields: Iterable[str] | None = None,
+        from_queryset: models.QuerySet[Any] | None = None,
     ) -> None:
         """As Django's; the protected state column lets itself be read again."""
         wanted = None if fields is None else list(fields)
         if wanted is None or "state" in wanted:
             self.__dict__.pop("state", None)
-        super().refresh_from_db(using=using, fields=wanted, **kwargs)
+        super().refresh_from_db(using=using, fields=wanted, from_queryset=from_queryset)
 
 
 class AgentAlias(models.Model):

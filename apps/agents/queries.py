@@ -46,7 +46,10 @@ def facets(agents: QuerySet[Agent]) -> dict[str, list[Option]]:
         "tier": [Option(str(v), label, tiers.get(v, 0)) for v, label in TIERS],
         "breaker": [Option(v, label, breakers.get(v, 0)) for v, label in BreakerState.choices],
         "certification": [Option(v, label) for v, label in CERTIFICATION],
-        "team": [Option(str(t.pk), t.name, teams[t.pk]) for t in Team.objects.filter(pk__in=teams)],
+        "team": [
+            Option(str(t.pk), t.name, teams[t.pk])
+            for t in Team.objects.filter(pk__in=[str(pk) for pk in teams])
+        ],
     }
 
 

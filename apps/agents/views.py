@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.db.models import Count, F, QuerySet, Value
 from django.db.models.functions import Coalesce
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -18,7 +18,7 @@ from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
 from apps.agents.models import Agent, State
 from apps.agents.search import search_agents
 from apps.agents.services.registry import create_draft, edit_agent
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 from apps.identity.queries import timeline_of
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
@@ -37,7 +37,7 @@ SORTS = {
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def agent_list(request: HttpRequest) -> HttpResponse:
+def agent_list(request: PageRequest) -> HttpResponse:
     """Every agent the actor may see; with `?q=`, those that fit it best by meaning."""
     text = request.GET.get("q", "").strip()
     visible = Agent.objects.visible_to(request.actor)
@@ -51,17 +51,20 @@ def agent_list(request: HttpRequest) -> HttpResponse:
     }
     if text:
         found = search_agents(text, actor=request.actor, limit=50)
-        matching = set(narrowed.qs.filter(pk__in=[a.pk for a in found.agents]).values_list("pk", flat=True))
-        context |= {"agents": [a for a in found.agents if a.pk in matching], "found_by": found.by}
+        matching = set(
+            narrowed.qs.filter(pk__in=[h.agent.pk for h in found.hits]).values_list("pk", flat=True)
+        )
+        rows = [(hit.agent, hit.score) for hit in found.hits if hit.agent.pk in matching]
+        context |= {"agents": rows, "found_by": found.by}
     else:
         shown = page_of(request, _ranked(narrowed.qs), _order(request))
-        context |= {"agents": shown.rows, "page": shown}
+        context |= {"agents": [(agent, None) for agent in shown.rows], "page": shown}
     return render(request, "agents/agent_list.html", context)
 
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def discovery(request: HttpRequest) -> HttpResponse:
+def discovery(request: PageRequest) -> HttpResponse:
     """Agents nobody has adopted yet, with what they were seen to do."""
     waiting = Agent.objects.visible_to(request.actor).filter(state=State.DISCOVERED)
     rows = waiting.annotate(tools=Count("observed_tools", distinct=True)).prefetch_related(
@@ -75,7 +78,7 @@ def discovery(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def agent_detail(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """An agent's record."""
     agent = visible_agent(request, agent_id)
     context = {
@@ -90,7 +93,7 @@ def agent_detail(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def agent_history(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_history(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Everything the ledger holds about an agent."""
     agent = visible_agent(request, agent_id)
     shown = page_of(request, timeline_of("agent", agent.pk), ("-id",))
@@ -101,7 +104,7 @@ def agent_history(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page(Permission.AGENTS_CURATE)
-def agent_edit(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.AGENTS_CURATE, agent)
     form = EditForm(request.POST or None, initial=initial_of(agent), actor=request.actor)
@@ -120,7 +123,7 @@ def agent_edit(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page(Permission.AGENTS_CURATE)
-def agent_draft(request: HttpRequest) -> HttpResponse:
+def agent_draft(request: PageRequest) -> HttpResponse:
     form = DraftForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -135,20 +138,20 @@ def agent_draft(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["POST"])
 @page(Permission.AGENTS_CURATE)
-def risk_preview(request: HttpRequest) -> HttpResponse:
+def risk_preview(request: PageRequest) -> HttpResponse:
     """The tier that the four levels chosen so far would give."""
     return render(request, "agents/_risk_preview.html", {"assessment": risk.assess(levels_in(request.POST))})
 
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def palette(request: HttpRequest) -> HttpResponse:
+def palette(request: PageRequest) -> HttpResponse:
     """Agents by name or number for the palette, at most eight."""
     narrowed = AgentFilter({"q": request.GET.get("q", "")}, Agent.objects.visible_to(request.actor))
     return render(request, "agents/_palette.html", {"agents": narrowed.qs.order_by("name")[:8]})
 
 
-def visible_agent(request: HttpRequest, agent_id: UUID) -> Agent:
+def visible_agent(request: PageRequest, agent_id: UUID) -> Agent:
     """The agent through its door: 404 for whoever may not know of it."""
     return get_object_or_404(Agent.objects.visible_to(request.actor).with_people(), pk=agent_id)
 
@@ -158,11 +161,11 @@ def _ranked(agents: QuerySet[Agent]) -> QuerySet[Agent]:
     return agents.order_by().annotate(tier_rank=Coalesce("tier", Value(0)), seen=seen)
 
 
-def _order(request: HttpRequest) -> tuple[str, ...]:
+def _order(request: PageRequest) -> tuple[str, ...]:
     return SORTS.get(request.GET.get("sort", ""), SORTS["-tier"])
 
 
-def _without_q(request: HttpRequest) -> dict[str, list[str]]:
+def _without_q(request: PageRequest) -> QueryDict:
     data = request.GET.copy()
     data.pop("q", None)
     return data

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Self
 
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.agents.models import Agent
+from apps.agents.models import Agent, OfAgent
 from apps.identity.models import Principal
 from apps.kit.ids import new_id
 
@@ -56,13 +55,6 @@ class Control(models.Model):
         return f"{self.code} {self.title}"
 
 
-class AgentOwned(models.QuerySet[models.Model]):
-    """Rows that belong to an agent are seen by whoever sees the agent."""
-
-    def visible_to(self, actor: Principal) -> Self:
-        return self.filter(agent__in=Agent.objects.visible_to(actor))
-
-
 class Certification(models.Model):
     """A person's judgement that an agent meets a framework, until a date.
 
@@ -89,7 +81,7 @@ class Certification(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_reason = models.TextField(blank=True)
 
-    objects = AgentOwned.as_manager()
+    objects = OfAgent.as_manager()
 
     class Meta:
         ordering = ["-certified_at"]
@@ -172,7 +164,7 @@ class Finding(models.Model):
     )
     resolution = models.TextField(blank=True)
 
-    objects = AgentOwned.as_manager()
+    objects = OfAgent.as_manager()
 
     class Meta:
         ordering = ["-opened_at", "-id"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,7 +21,7 @@ from apps.compliance.services.certifications import certify_agent, expire_certif
 from apps.compliance.services.drift import detect_drift
 from apps.compliance.services.findings import resolve_finding
 from apps.identity.access import access_of, require
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
 from apps.kit.ui.paging import page_of
@@ -29,7 +29,7 @@ from apps.kit.ui.paging import page_of
 
 @require_safe
 @page(Permission.COMPLIANCE_VIEW)
-def findings(request: HttpRequest) -> HttpResponse:
+def findings(request: PageRequest) -> HttpResponse:
     """What somebody must look at; open ones unless the address says otherwise."""
     narrowed = queries.narrowed_findings(request.GET, actor=request.actor)
     shown = page_of(request, narrowed.select_related("agent", "resolved_by"), ("-opened_at", "-id"))
@@ -46,7 +46,7 @@ def findings(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.COMPLIANCE_VIEW)
-def finding_detail(request: HttpRequest, finding_id: UUID) -> HttpResponse:
+def finding_detail(request: PageRequest, finding_id: UUID) -> HttpResponse:
     """One finding: what it is, its evidence, what became of it."""
     visible = Finding.objects.visible_to(request.actor).select_related("agent", "certification__framework")
     finding = get_object_or_404(visible, pk=finding_id)
@@ -59,7 +59,7 @@ def finding_detail(request: HttpRequest, finding_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(Permission.FINDINGS_RESOLVE)
-def finding_resolve(request: HttpRequest, finding_id: UUID) -> HttpResponse:
+def finding_resolve(request: PageRequest, finding_id: UUID) -> HttpResponse:
     finding = get_object_or_404(Finding.objects.visible_to(request.actor), pk=finding_id)
     resolve_finding(finding, resolution=request.POST.get("reason", ""), actor=request.actor)
     messages.success(request, "The finding is resolved.")
@@ -68,7 +68,7 @@ def finding_resolve(request: HttpRequest, finding_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(Permission.JOBS_RUN)
-def run_drift(request: HttpRequest) -> HttpResponse:
+def run_drift(request: PageRequest) -> HttpResponse:
     """Compare every certified agent with its baseline now."""
     require(request.actor, Permission.JOBS_RUN)
     run = detect_drift()
@@ -78,7 +78,7 @@ def run_drift(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page(Permission.JOBS_RUN)
-def run_expiry(request: HttpRequest) -> HttpResponse:
+def run_expiry(request: PageRequest) -> HttpResponse:
     """End the certifications whose time is over now."""
     require(request.actor, Permission.JOBS_RUN)
     messages.success(request, f"{expire_certifications()} certifications ended.")
@@ -87,7 +87,7 @@ def run_expiry(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.COMPLIANCE_VIEW)
-def certifications(request: HttpRequest) -> HttpResponse:
+def certifications(request: PageRequest) -> HttpResponse:
     """Certifications, those that run out first at the top."""
     narrowed = queries.narrowed_certifications(request.GET, actor=request.actor)
     rows = narrowed.select_related("agent", "framework", "certified_by")
@@ -106,7 +106,7 @@ def certifications(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.COMPLIANCE_VIEW)
-def frameworks(request: HttpRequest) -> HttpResponse:
+def frameworks(request: PageRequest) -> HttpResponse:
     """The frameworks an agent can be certified against, with their controls."""
     known = Framework.objects.filter(is_active=True).prefetch_related("controls")
     return render(request, "compliance/frameworks.html", {"frameworks": known})
@@ -114,7 +114,7 @@ def frameworks(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.COMPLIANCE_VIEW)
-def agent_certification(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_certification(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """One agent's certifications and findings."""
     agent = visible_agent(request, agent_id)
     held = agent.certifications.select_related("framework", "certified_by").prefetch_related(
@@ -132,7 +132,7 @@ def agent_certification(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.COMPLIANCE_VIEW)
-def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_panel(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Certification and open findings of an agent, for its record page."""
     agent = visible_agent(request, agent_id)
     context = {
@@ -145,7 +145,7 @@ def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page(Permission.COMPLIANCE_CERTIFY)
-def certify(request: HttpRequest, agent_id: UUID, key: str) -> HttpResponse:
+def certify(request: PageRequest, agent_id: UUID, key: str) -> HttpResponse:
     """Judge every control of a framework for an agent."""
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.COMPLIANCE_CERTIFY, agent)
@@ -173,7 +173,7 @@ def certify(request: HttpRequest, agent_id: UUID, key: str) -> HttpResponse:
 
 @require_POST
 @page(Permission.COMPLIANCE_CERTIFY)
-def revoke(request: HttpRequest, certification_id: UUID) -> HttpResponse:
+def revoke(request: PageRequest, certification_id: UUID) -> HttpResponse:
     held = get_object_or_404(Certification.objects.visible_to(request.actor), pk=certification_id)
     revoke_certification(held, reason=request.POST.get("reason", ""), actor=request.actor)
     messages.success(request, "The certification is revoked.")

@@ -10,8 +10,15 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 
 from apps.identity.access import require_somewhere
+from apps.identity.models import Principal
 
 View = Callable[..., HttpResponse]
+
+
+class PageRequest(HttpRequest):
+    """A request that has passed the gate: `actor` is the signed-in person's principal."""
+
+    actor: Principal
 
 
 def page(permission: str | None = None) -> Callable[[View], View]:
@@ -19,8 +26,8 @@ def page(permission: str | None = None) -> Callable[[View], View]:
 
     def guard(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if request.actor is None:
+        def guarded(request: PageRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if getattr(request, "actor", None) is None:
                 return redirect_to_login(request.get_full_path())
             if permission is not None:
                 require_somewhere(request.actor, permission)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import views as auth_views
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,7 +19,7 @@ from apps.identity.access import access_of, require
 from apps.identity.filters import LedgerFilter
 from apps.identity.forms import PersonForm, SignInForm, SourceForm
 from apps.identity.models import LedgerCheckpoint, LedgerPending
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.identity.services.keys import mint_ingest_key, revoke_key
 from apps.identity.services.people import assign_role, create_person
@@ -37,7 +37,7 @@ class SignIn(auth_views.LoginView):
     http_method_names = ["get", "post", "head", "options"]
 
 
-def locked_out(request: HttpRequest, credentials: dict[str, str], *_: object, **__: object) -> HttpResponse:
+def locked_out(request: PageRequest, credentials: dict[str, str], *_: object, **__: object) -> HttpResponse:
     """After too many failures for this account from this address: 429, for five minutes."""
     minutes = int(settings.AXES_COOLOFF_TIME.total_seconds() // 60)
     words = f"Signing in to this account from your network is paused for {minutes} minutes."
@@ -49,7 +49,7 @@ def locked_out(request: HttpRequest, credentials: dict[str, str], *_: object, **
 
 @require_safe
 @page(Permission.IDENTITY_VIEW)
-def people(request: HttpRequest) -> HttpResponse:
+def people(request: PageRequest) -> HttpResponse:
     """People, their roles, the teams."""
     shown = page_of(request, queries.people_visible_to(request.actor), ("name", "id"))
     context = {
@@ -64,7 +64,7 @@ def people(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @page(Permission.IDENTITY_MANAGE)
 @never_cache
-def person_new(request: HttpRequest) -> HttpResponse:
+def person_new(request: PageRequest) -> HttpResponse:
     """Make an account; its first password is shown once."""
     require(request.actor, Permission.IDENTITY_MANAGE)
     form = PersonForm(request.POST or None)
@@ -82,7 +82,7 @@ def person_new(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.KEYS_VIEW)
-def keys(request: HttpRequest) -> HttpResponse:
+def keys(request: PageRequest) -> HttpResponse:
     """API keys, and how to connect an agent."""
     shown = page_of(request, queries.keys_visible_to(request.actor), ("-created_at", "id"))
     context = {
@@ -98,7 +98,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_POST
 @page(Permission.KEYS_MANAGE)
 @never_cache
-def key_mint(request: HttpRequest) -> HttpResponse:
+def key_mint(request: PageRequest) -> HttpResponse:
     """Mint an ingest key; the token is on the answer's page and nowhere else."""
     form = SourceForm(request.POST)
     if form.is_valid():
@@ -124,7 +124,7 @@ def key_mint(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @page(Permission.KEYS_MANAGE)
-def key_revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
+def key_revoke(request: PageRequest, key_id: UUID) -> HttpResponse:
     key = get_object_or_404(queries.keys_visible_to(request.actor), pk=key_id)
     revoke_key(key, actor=request.actor, reason=request.POST.get("reason", ""))
     messages.success(request, f"The key {key.name} is revoked.")
@@ -133,7 +133,7 @@ def key_revoke(request: HttpRequest, key_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.LEDGER_VIEW)
-def ledger(request: HttpRequest) -> HttpResponse:
+def ledger(request: PageRequest) -> HttpResponse:
     """Every governed act, newest first, with the last signed checkpoint."""
     narrowed = LedgerFilter(request.GET, queries.ledger_visible_to(request.actor))
     shown = page_of(request, narrowed.qs, ("-id",))
@@ -149,7 +149,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.LEDGER_VIEW)
-def ledger_entry(request: HttpRequest, entry_id: int) -> HttpResponse:
+def ledger_entry(request: PageRequest, entry_id: int) -> HttpResponse:
     """One entry: its words, its exact bytes, its place in the tree."""
     entry = get_object_or_404(queries.ledger_visible_to(request.actor), pk=entry_id)
     context = {"entry": entry, "body": bytes(entry.body).decode(), "leaf": getattr(entry, "leaf", None)}
@@ -157,7 +157,7 @@ def ledger_entry(request: HttpRequest, entry_id: int) -> HttpResponse:
 
 
 @transaction.atomic
-def _create(stated: dict[str, object], password: str, request: HttpRequest) -> None:
+def _create(stated: dict[str, object], password: str, request: PageRequest) -> None:
     person = create_person(
         str(stated["email"]),
         str(stated["name"]),

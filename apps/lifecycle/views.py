@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -15,7 +15,7 @@ from apps.agents.forms import RecordForm, initial_of, levels_in
 from apps.agents.models import Agent, State
 from apps.agents.services.registry import Adoption
 from apps.agents.views import visible_agent
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
 from apps.kit.ui.problems_in_forms import show_problem
@@ -25,7 +25,7 @@ from apps.lifecycle.services.moves import adopt, move_agent, prospects
 
 @require_http_methods(["GET", "POST"])
 @page(Permission.AGENTS_CURATE)
-def adopt_page(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def adopt_page(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Give a discovered agent its owner, deputy, purpose and risk."""
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.AGENTS_CURATE, agent)
@@ -50,7 +50,7 @@ def adopt_page(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def moves_page(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def moves_page(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Where the agent stands, where it may go, and what each move asks for."""
     agent = visible_agent(request, agent_id)
     return render(request, "lifecycle/moves.html", _moves(request, agent))
@@ -58,7 +58,7 @@ def moves_page(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(Permission.LIFECYCLE_MOVE)
-def make_move(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def make_move(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Make the posted `move`, with its `reason`; a refusal is told on the page that asked."""
     agent = visible_agent(request, agent_id)
     try:
@@ -73,7 +73,7 @@ def make_move(request: HttpRequest, agent_id: UUID) -> HttpResponse:
     return redirect("lifecycle:agent-moves", agent.pk)
 
 
-def _moves(request: HttpRequest, agent: Agent) -> dict[str, object]:
+def _moves(request: PageRequest, agent: Agent) -> dict[str, object]:
     return {
         "agent": agent,
         "prospects": prospects(agent, actor=request.actor),

@@ -25,7 +25,9 @@ class ToolPolicyForm(PlainForm):
 
     def __init__(self, *args: object, seen: list[str], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["seen"].choices = [(name, name) for name in seen]
+        offered = self.fields["seen"]
+        assert isinstance(offered, forms.MultipleChoiceField)
+        offered.choices = [(name, name) for name in seen]
 
     def allowed_tools(self) -> list[str]:
         """The names chosen, of both kinds."""

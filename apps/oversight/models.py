@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from apps.agents.models import Agent
+from apps.agents.models import Agent, OfAgent
 from apps.identity.models import Principal
 from apps.kit.ids import new_id
 
@@ -27,13 +25,6 @@ class ToolPolicy(models.Model):
 
     def __str__(self) -> str:
         return f"tools of {self.agent_id}"
-
-
-class AgentOwned(models.QuerySet[models.Model]):
-    """Rows that belong to an agent are seen by whoever sees the agent."""
-
-    def visible_to(self, actor: Principal) -> Self:
-        return self.filter(agent__in=Agent.objects.visible_to(actor))
 
 
 class Decision(models.Model):
@@ -58,7 +49,7 @@ class Decision(models.Model):
     policy_version = models.PositiveIntegerField(null=True)
     decided_at = models.DateTimeField()
 
-    objects = AgentOwned.as_manager()
+    objects = OfAgent.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -89,7 +80,7 @@ class BreakerTrip(models.Model):
     reset_by = models.ForeignKey(Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
     reset_reason = models.TextField(blank=True)
 
-    objects = AgentOwned.as_manager()
+    objects = OfAgent.as_manager()
 
     class Meta:
         ordering = ["-tripped_at"]

@@ -19,11 +19,11 @@ from apps.oversight.situations import situations_of
 @receiver(calls_recorded, dispatch_uid="oversight.judge_calls")
 def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> None:
     """Give each call its verdict, then trip the breakers of agents that went over their limit."""
-    situations = situations_of(call.agent_id for call in calls)
+    situations = situations_of(call.known_agent_id for call in calls)
     verdicts, violators = [], set()
     for call in calls:
         verdict = verdict_on(
-            situations[call.agent_id],
+            situations[call.known_agent_id],
             call.tool_name,
             call.started_at,
             status=call.status,
@@ -31,7 +31,7 @@ def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> 
         )
         verdicts.append(Recorded(call.pk, verdict.outcome, verdict.reason, verdict.code))
         if verdict.outcome == "violation":
-            violators.add(call.agent_id)
+            violators.add(call.known_agent_id)
     record_verdicts(verdicts)
     for agent_id in sorted(violators):  # in key order, as every other locker of agents
         trip_if_over(agent_id)

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.agents.access import may, require_for
 from apps.agents.models import Agent
 from apps.agents.views import visible_agent
-from apps.identity.pages import page
+from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
 from apps.kit.ui.problems_in_forms import show_problem
@@ -26,7 +26,7 @@ from apps.oversight.services.policies import set_tool_policy
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def agent_tools(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_tools(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """What an agent may call and does call, its breaker, the decisions it was given."""
     agent = visible_agent(request, agent_id)
     return render(request, "oversight/agent_tools.html", _tools(request, agent))
@@ -34,7 +34,7 @@ def agent_tools(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_safe
 @page(Permission.AGENTS_VIEW)
-def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def agent_panel(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """The tools of an agent, for its record page."""
     agent = visible_agent(request, agent_id)
     return render(request, "oversight/_agent_panel.html", {"agent": agent, "rows": tool_rows(agent)[:8]})
@@ -42,7 +42,7 @@ def agent_panel(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @page(Permission.POLICY_EDIT)
-def policy_edit(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def policy_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Choose the tools an agent may call; those seen and not yet judged are offered to tick."""
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.POLICY_EDIT, agent)
@@ -72,19 +72,19 @@ def policy_edit(request: HttpRequest, agent_id: UUID) -> HttpResponse:
 
 @require_POST
 @page(Permission.BREAKER_TRIP)
-def breaker_trip(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def breaker_trip(request: PageRequest, agent_id: UUID) -> HttpResponse:
     agent = visible_agent(request, agent_id)
     return _after(request, agent, trip_breaker, f"{agent.name} is stopped.")
 
 
 @require_POST
 @page(Permission.BREAKER_RESET)
-def breaker_reset(request: HttpRequest, agent_id: UUID) -> HttpResponse:
+def breaker_reset(request: PageRequest, agent_id: UUID) -> HttpResponse:
     agent = visible_agent(request, agent_id)
     return _after(request, agent, reset_breaker, f"{agent.name} may act again.")
 
 
-def _after(request: HttpRequest, agent: Agent, act: object, done: str) -> HttpResponse:
+def _after(request: PageRequest, agent: Agent, act: object, done: str) -> HttpResponse:
     try:
         act(agent, reason=request.POST.get("reason", ""), actor=request.actor)  # type: ignore[operator]
     except DomainError as error:
@@ -94,7 +94,7 @@ def _after(request: HttpRequest, agent: Agent, act: object, done: str) -> HttpRe
     return redirect("oversight:agent-tools", agent.pk)
 
 
-def _tools(request: HttpRequest, agent: Agent) -> dict[str, object]:
+def _tools(request: PageRequest, agent: Agent) -> dict[str, object]:
     return {
         "agent": agent,
         "rows": tool_rows(agent),
@@ -109,7 +109,7 @@ def _tools(request: HttpRequest, agent: Agent) -> dict[str, object]:
     }
 
 
-def _policy_form(request: HttpRequest, agent: Agent) -> ToolPolicyForm:
+def _policy_form(request: PageRequest, agent: Agent) -> ToolPolicyForm:
     policy = ToolPolicy.objects.filter(agent=agent).first()
     seen = sorted(set(agent.observed_tools.values_list("tool_name", flat=True)))
     allowed = policy.allowed_tools if policy else seen

@@ -8,6 +8,7 @@ from rest_framework import serializers, viewsets
 from apps.activity.filters import CallFilter
 from apps.activity.models import ToolCall
 from apps.agents.api.serializers import AgentRef
+from apps.identity.api.actor import actor_of
 from apps.identity.roles import Permission
 
 
@@ -37,4 +38,4 @@ class ToolCallViewSet(viewsets.ReadOnlyModelViewSet[ToolCall]):
     queryset = ToolCall.objects.none()
 
     def get_queryset(self) -> QuerySet[ToolCall]:
-        return ToolCall.objects.visible_to(self.request.user).select_related("agent")
+        return ToolCall.objects.visible_to(actor_of(self.request)).select_related("agent")

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -42,7 +43,7 @@ class KeyRing:
         self._dsn, self._memory_s = dsn, memory_s
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._touched: dict[UUID, float] = {}
-        self._connection: psycopg.AsyncConnection[tuple[object, ...]] | None = None
+        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._lock = asyncio.Lock()
         self._touching: set[asyncio.Task[None]] = set()
 
@@ -86,7 +87,7 @@ class KeyRing:
             return Known(None, False, None, now)
         return Known(row[2], "ingest" in row[3], row[4], now, row[0])
 
-    async def _query(self, sql: str, value: object, *, fetch: bool = True) -> tuple[object, ...] | None:
+    async def _query(self, sql: str, value: object, *, fetch: bool = True) -> tuple[Any, ...] | None:
         """One statement; a connection that went away is opened anew once."""
         async with self._lock:
             for attempt in (1, 2):

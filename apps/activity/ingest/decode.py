@@ -16,7 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from apps.activity.ingest.errors import BodyTooLarge, Malformed, UnsupportedMedia
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
-MESSAGES = {
+Message = ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest
+MESSAGES: dict[str, type[Message]] = {
     "traces": ExportTraceServiceRequest,
     "logs": ExportLogsServiceRequest,
     "metrics": ExportMetricsServiceRequest,
@@ -25,8 +26,6 @@ ID_FIELDS = frozenset({"traceId", "spanId", "parentSpanId"})
 INFLATE_STEP = 1 << 18
 GZIP_WINDOW = 31  # zlib: 15 bits of window, and expect a gzip header
 DEEPEST = 64
-
-Message = ExportTraceServiceRequest | ExportLogsServiceRequest | ExportMetricsServiceRequest
 
 
 def media_type(header: str) -> str:
@@ -62,7 +61,7 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
 
 def decode(signal: str, kind: str, body: bytes) -> Message:
     """The export request of `signal` (traces, logs, metrics); Malformed when the bytes are not one."""
-    message = MESSAGES[signal]()
+    message: Message = MESSAGES[signal]()
     try:
         if kind == PROTOBUF:
             message.ParseFromString(body)

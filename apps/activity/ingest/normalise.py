@@ -200,7 +200,7 @@ def _row(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
     )
 
 
-def _tool(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, str]:
+def _tool(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     """The tool's name and server; `mcp__server__tool` says both in one."""
     if kind not in ("tool", "part"):
         return {"tool_name": "", "mcp_server": ""}

@@ -122,7 +122,8 @@ class Writer:
                     await self._write_group(connection, group)
                     return connection
                 except (psycopg.OperationalError, OSError) as error:
-                    connection = await _close(connection)
+                    await _close(connection)
+                    connection = None
                     if pause_s is None:
                         _answer(group, NotDurable("the database does not answer", retry_after_s=2))
                         logger.error("the database does not take spans: %s", error)

@@ -18,13 +18,13 @@ def new_tools(calls: Sequence[ToolCall]) -> list[Verdict]:
 
     Must run before the calls are added to what the agents were seen to use.
     """
-    agent_ids = {call.agent_id for call in calls}
+    agent_ids = {call.known_agent_id for call in calls}
     seen: dict[UUID, dict[str, int]] = defaultdict(dict)
     for tool in ObservedTool.objects.filter(agent_id__in=agent_ids):
         seen[tool.agent_id][tool.tool_name] = seen[tool.agent_id].get(tool.tool_name, 0) + tool.calls
     found = []
     for call in calls:
-        known = seen[call.agent_id]
+        known = seen[call.known_agent_id]
         total = sum(known.values())
         if total >= BASELINE_CALLS and call.tool_name not in known:
             reason = f"{call.tool_name} was never called in the {total} calls before."

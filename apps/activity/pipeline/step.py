@@ -265,7 +265,7 @@ def _tool_uses(calls: Sequence[ToolCall]) -> list[ToolUse]:
     counted: Counter[tuple[UUID, str, str]] = Counter()
     times: dict[tuple[UUID, str, str], list[datetime]] = defaultdict(list)
     for call in calls:
-        key = (call.agent_id, call.tool_name, call.mcp_server)
+        key = (call.known_agent_id, call.tool_name, call.mcp_server)
         counted[key] += 1
         times[key].append(_not_later_than_now(call.started_at))
     return [ToolUse(*key, count, min(times[key]), max(times[key])) for key, count in counted.items()]

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -129,8 +130,8 @@ def _views(where: Q, limit: int | None = None) -> list[SpanView]:
     return [_view(row) for row in (rows[:limit] if limit else rows)]
 
 
-def _view(row: tuple[object, ...]) -> SpanView:
+def _view(row: tuple[Any, ...]) -> SpanView:
     values = dict(zip(VIEW, row, strict=True))
     for name in BINARY:
-        values[name] = bytes(values[name]) if values[name] is not None else None  # type: ignore[arg-type]
-    return SpanView(**values)  # type: ignore[arg-type]
+        values[name] = bytes(values[name]) if values[name] is not None else None
+    return SpanView(**values)

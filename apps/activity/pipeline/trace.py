@@ -128,8 +128,9 @@ def arguments_of(span: SpanView, trace: Trace | None = None) -> Any:
     value = _unwrapped(parsed(from_dialect))
     if isinstance(value, (dict, list)) or value is None:
         return value
-    if trace is not None and span.parent_span_id in trace.spans:
-        for call in _calls_listed(trace.spans[span.parent_span_id]):
+    parent = trace.spans.get(span.parent_span_id or b"") if trace is not None else None
+    if parent is not None:
+        for call in _calls_listed(parent):
             if call.get("name") == span.tool_name and isinstance(call.get("args"), dict):
                 return call["args"]
     return {"_raw": value}

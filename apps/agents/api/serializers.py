@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from apps.agents import risk
 from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool
+from apps.agents.search import Hit
 from apps.identity.api.serializers import PrincipalRef, TeamRef
 from apps.identity.models import Principal, Team
 
@@ -71,18 +72,18 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
         return AssessmentSerializer(assessment).data if assessment else None
 
 
-class FoundAgentSerializer(AgentSerializer):
-    score = serializers.FloatField(read_only=True)
+class HitSerializer(serializers.Serializer[Hit]):
+    """An agent that fits, and how well (0 to about 1)."""
 
-    class Meta(AgentSerializer.Meta):
-        fields = [*AgentSerializer.Meta.fields, "score"]
+    agent = AgentSerializer()
+    score = serializers.FloatField()
 
 
 class SearchAnswer(serializers.Serializer[object]):
     """`by` is meaning, or words when no vector could be had."""
 
     by = serializers.ChoiceField(["meaning", "words"])
-    results = FoundAgentSerializer(many=True)
+    results = HitSerializer(many=True)
 
 
 def _people() -> Any:
@@ -114,7 +115,7 @@ class DraftWrite(serializers.Serializer[Agent]):
 
 
 class AliasSerializer(serializers.ModelSerializer[AgentAlias]):
-    source = PrincipalRef(read_only=True)
+    source = PrincipalRef(read_only=True)  # type: ignore[assignment]  # a field of that name, not Field.source
 
     class Meta:
         model = AgentAlias

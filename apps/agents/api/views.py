@@ -17,6 +17,7 @@ from apps.agents.filters import AgentFilter
 from apps.agents.models import Agent
 from apps.agents.search import search_agents
 from apps.agents.services.registry import create_draft, edit_agent
+from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import LedgerEntrySerializer
 from apps.identity.queries import timeline_of
@@ -49,7 +50,7 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     queryset = Agent.objects.none()
 
     def get_queryset(self) -> QuerySet[Agent]:
-        return Agent.objects.visible_to(self.request.user).with_people()
+        return Agent.objects.visible_to(actor_of(self.request)).with_people()
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         return self._answer(self.get_object())
@@ -59,7 +60,9 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     def create(self, request: Request) -> Response:
         """Register an agent before it runs; it starts as a draft."""
         body = body_of(request, shapes.DraftWrite)
-        agent = create_draft(body["name"], team=body["team"], purpose=body["purpose"], actor=request.user)
+        agent = create_draft(
+            body["name"], team=body["team"], purpose=body["purpose"], actor=actor_of(request)
+        )
         return self._answer(agent, status=201)
 
     @extend_schema(request=shapes.AgentWrite, responses=shapes.AgentSerializer)
@@ -68,7 +71,7 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         agent = self.get_object()
         check_if_match(request, agent, required=True)
         changes = body_of(request, shapes.AgentWrite, partial=True)
-        return self._answer(edit_agent(agent, changes, version=agent.version, actor=request.user))
+        return self._answer(edit_agent(agent, changes, version=agent.version, actor=actor_of(request)))
 
     @extend_schema(responses=shapes.EvidenceSerializer)
     @action(detail=True, filterset_class=None, pagination_class=None)
@@ -81,9 +84,11 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     def timeline(self, request: Request, pk: UUID) -> Response:
         """The ledger's entries about this agent, newest first."""
         agent = self.get_object()
-        self.paginator.ordering = "-id"
-        page = self.paginate_queryset(timeline_of("agent", agent.pk).select_related("leaf"))
-        return self.get_paginated_response(LedgerEntrySerializer(page, many=True).data)
+        paginator = CursorPage()
+        page = paginator.paginate_queryset(
+            timeline_of("agent", agent.pk).select_related("leaf"), request, self
+        )
+        return paginator.get_paginated_response(LedgerEntrySerializer(page or [], many=True).data)
 
     def _answer(self, agent: Agent, status: int = 200) -> Response:
         response = Response(self.get_serializer(agent).data, status=status)
@@ -104,9 +109,9 @@ class AgentSearchView(APIView):
         found = search_agents(
             request.query_params.get("q", ""),
             limit=_limit(request.query_params.get("limit", "20")),
-            actor=request.user,
+            actor=actor_of(request),
         )
-        return Response(shapes.SearchAnswer({"by": found.by, "results": found.agents}).data)
+        return Response(shapes.SearchAnswer({"by": found.by, "results": found.hits}).data)
 
 
 def _limit(text: str) -> int:

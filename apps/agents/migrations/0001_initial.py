@@ -44,7 +44,14 @@ class Migration(migrations.Migration):
                 ("name", models.CharField(max_length=200)),
                 ("purpose", models.TextField(blank=True)),
                 ("framework", models.CharField(blank=True, max_length=80)),
-                ("repository", models.CharField(blank=True, max_length=200, validators=[django.core.validators.URLValidator(["https", "http", "ssh"])])),
+                (
+                    "repository",
+                    models.CharField(
+                        blank=True,
+                        max_length=200,
+                        validators=[django.core.validators.URLValidator(["https", "http", "ssh"])],
+                    ),
+                ),
                 ("data_sensitivity", models.PositiveSmallIntegerField(blank=True, null=True)),
                 ("decision_authority", models.PositiveSmallIntegerField(blank=True, null=True)),
                 ("blast_radius", models.PositiveSmallIntegerField(blank=True, null=True)),

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
+from django.utils import timezone
 
 from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool, State, agent_id_of
 from apps.agents.signals import agents_discovered
@@ -161,7 +162,7 @@ def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
         source=source,
         service_name=sighting.service_name,
         agent_name=sighting.agent_name,
-        first_seen=sighting.seen_at,
+        first_seen=sighting.seen_at or timezone.now(),
     )
     record_act(
         "agents.agent.discovered",

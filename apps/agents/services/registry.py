@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from django.db import transaction
 
@@ -120,12 +120,24 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
     return agent
 
 
-def lock_agent(agent: Agent, *, version: int | None = None, kind: type[A] = Agent) -> A:  # type: ignore[assignment]
+@overload
+def lock_agent(agent: Agent, *, version: int | None = None) -> Agent: ...
+
+
+@overload
+def lock_agent(agent: Agent, *, version: int | None = None, kind: type[A]) -> A: ...
+
+
+def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = Agent) -> Agent:
     """The row, locked against other writers, as an instance of `kind` (Agent or a proxy of it).
 
     Raises StaleWrite when the row is past `version`.
     """
-    locked = kind.objects.select_for_update(of=("self",)).with_people().get(pk=agent.pk)
+    locked = (
+        kind._default_manager.select_for_update(of=("self",))
+        .select_related("owner", "deputy", "team")
+        .get(pk=agent.pk)
+    )
     if version is not None and locked.version != version:
         raise StaleWrite(f"{locked.name} was changed meanwhile; it is at version {locked.version} now.")
     return locked

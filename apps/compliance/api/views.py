@@ -28,6 +28,7 @@ from apps.compliance.services.certifications import (
 from apps.compliance.services.drift import detect_drift
 from apps.compliance.services.findings import resolve_finding
 from apps.identity.access import require
+from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import PrincipalRef, ReasonWrite
 from apps.identity.roles import Permission
@@ -161,7 +162,7 @@ class CertificationViewSet(viewsets.ReadOnlyModelViewSet[Certification]):
     queryset = Certification.objects.none()
 
     def get_queryset(self) -> QuerySet[Certification]:
-        rows = Certification.objects.visible_to(self.request.user)
+        rows = Certification.objects.visible_to(actor_of(self.request))
         return rows.select_related("agent", "framework", "certified_by").prefetch_related("results__control")
 
     @extend_schema(request=ReasonWrite, responses=CertificationSerializer)
@@ -169,7 +170,7 @@ class CertificationViewSet(viewsets.ReadOnlyModelViewSet[Certification]):
     @idempotent
     def revoke(self, request: Request, pk: UUID) -> Response:
         body = body_of(request, ReasonWrite)
-        revoke_certification(self.get_object(), reason=body["reason"], actor=request.user)
+        revoke_certification(self.get_object(), reason=body["reason"], actor=actor_of(request))
         return Response(self.get_serializer(self.get_object()).data)
 
 
@@ -191,7 +192,7 @@ class AgentCertificationsView(APIView):
         body = body_of(request, CertificationWrite)
         controls = {code: ControlJudgement(**judged) for code, judged in body["controls"].items()}
         wanted = CertificationRequest(body["framework"], body["evidence"], controls)
-        certification = certify_agent(agent, wanted, actor=request.user)
+        certification = certify_agent(agent, wanted, actor=actor_of(request))
         return Response(CertificationSerializer(certification).data, status=201)
 
 
@@ -208,14 +209,14 @@ class FindingViewSet(viewsets.ReadOnlyModelViewSet[Finding]):
     queryset = Finding.objects.none()
 
     def get_queryset(self) -> QuerySet[Finding]:
-        return Finding.objects.visible_to(self.request.user).select_related("agent", "resolved_by")
+        return Finding.objects.visible_to(actor_of(self.request)).select_related("agent", "resolved_by")
 
     @extend_schema(request=ResolutionWrite, responses=FindingSerializer)
     @action(detail=True, methods=["post"])
     @idempotent
     def resolve(self, request: Request, pk: UUID) -> Response:
         body = body_of(request, ResolutionWrite)
-        finding = resolve_finding(self.get_object(), resolution=body["resolution"], actor=request.user)
+        finding = resolve_finding(self.get_object(), resolution=body["resolution"], actor=actor_of(request))
         return Response(self.get_serializer(finding).data)
 
 
@@ -227,8 +228,10 @@ class DriftRunView(APIView):
     @extend_schema(request=DriftRunWrite, responses=DriftRunAnswer)
     def post(self, request: Request) -> Response:
         agent_id = body_of(request, DriftRunWrite)["agent"]
-        agent = get_object_or_404(Agent.objects.visible_to(request.user), pk=agent_id) if agent_id else None
-        require(request.user, Permission.JOBS_RUN, agent.team_id if agent else None)
+        agent = (
+            get_object_or_404(Agent.objects.visible_to(actor_of(request)), pk=agent_id) if agent_id else None
+        )
+        require(actor_of(request), Permission.JOBS_RUN, agent.team_id if agent else None)
         run = detect_drift(agent)
         return Response(DriftRunAnswer(run).data)
 
@@ -240,5 +243,5 @@ class ExpiryRunView(APIView):
 
     @extend_schema(request=None, responses=ExpiryAnswer)
     def post(self, request: Request) -> Response:
-        require(request.user, Permission.JOBS_RUN)
+        require(actor_of(request), Permission.JOBS_RUN)
         return Response(ExpiryAnswer({"expired": expire_certifications()}).data)

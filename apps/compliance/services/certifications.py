@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Max
@@ -127,7 +128,7 @@ def baseline_of(agent: Agent) -> dict[str, list[str]]:
 
 
 @transaction.atomic
-def _expire(pk: object, now: datetime) -> bool:
+def _expire(pk: UUID, now: datetime) -> bool:
     certification = Certification.objects.select_related("agent").get(pk=pk)
     agent = lock_agent(certification.agent)  # agent before certification: the order of every other writer
     certification = (
@@ -156,7 +157,7 @@ def _check_certifier(agent: Agent, actor: Principal) -> None:
         raise NotPermitted(
             "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
         )
-    if agent.tier >= SELF_CERTIFICATION_BELOW_TIER and actor.pk in (agent.owner_id, agent.deputy_id):
+    if (agent.tier or 0) >= SELF_CERTIFICATION_BELOW_TIER and actor.pk in (agent.owner_id, agent.deputy_id):
         raise NotPermitted(
             f"{agent.name} is tier {agent.tier}: its owner and deputy cannot certify it.",
             code="compliance.certifier_is_owner",

@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from apps.identity.access import act_through
-from apps.identity.models import ApiKey, Principal
+from apps.identity.models import ApiKey, Person, Principal
 from apps.identity.services.keys import authenticate_key
 
 
@@ -31,7 +31,7 @@ class SessionActorAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[Principal, None] | None:  # type: ignore[override]
         person = getattr(request._request, "user", AnonymousUser())
-        if not person.is_authenticated:
+        if not isinstance(person, Person):
             return None
         self.enforce_csrf(request)
         return person.principal, None

@@ -16,6 +16,7 @@ from django.db import transaction
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.identity.api.actor import actor_of
 from apps.identity.models import IdempotentRequest
 from apps.kit.errors import Conflict, InvalidInput
 
@@ -52,7 +53,7 @@ def _remember(request: Request, key: str) -> tuple[IdempotentRequest, bool]:
     body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
     fingerprint = sha256(f"{request.method} {request.path}\n".encode() + body).digest()
     memory, created = IdempotentRequest.objects.get_or_create(
-        principal=request.user, key=key, defaults={"fingerprint": fingerprint}
+        principal=actor_of(request), key=key, defaults={"fingerprint": fingerprint}
     )
     if bytes(memory.fingerprint) != fingerprint:
         raise Conflict("This idempotency key was used for another request.", code="idempotency.key_reused")

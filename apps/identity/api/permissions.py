@@ -8,6 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from apps.identity.access import access_of, not_permitted
+from apps.identity.api.actor import actor_of
 from apps.identity.models import Principal
 from apps.kit.errors import NotSignedIn
 
@@ -35,6 +36,6 @@ class RequiresPermission(SignedIn):
         permission = table.get(getattr(view, "action", None) or "") or table.get(str(request.method))
         if request.method == "OPTIONS" or request.method not in view.allowed_methods:
             return True  # the framework answers 405
-        if permission is None or not access_of(request.user).allows_somewhere(permission):
+        if permission is None or not access_of(actor_of(request)).allows_somewhere(permission):
             raise not_permitted(permission or "(none is enough)")
         return True

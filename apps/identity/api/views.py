@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from apps.identity import queries
 from apps.identity.api import serializers as shapes
+from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.permissions import SignedIn
 from apps.identity.filters import ApiKeyFilter, LedgerFilter
@@ -40,7 +41,7 @@ class MeView(APIView):
 
     @extend_schema(responses=shapes.MeSerializer)
     def get(self, request: Request) -> Response:
-        return Response(shapes.MeSerializer(request.user).data)
+        return Response(shapes.MeSerializer(actor_of(request)).data)
 
 
 class PersonViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Principal]):
@@ -57,13 +58,15 @@ class PersonViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     queryset = Principal.objects.none()
 
     def get_queryset(self) -> QuerySet[Principal]:
-        return queries.people_visible_to(self.request.user)
+        return queries.people_visible_to(actor_of(self.request))
 
     @extend_schema(request=shapes.PersonWrite, responses={201: shapes.PersonSerializer})
     @idempotent
     def create(self, request: Request) -> Response:
         body = body_of(request, shapes.PersonWrite)
-        person = create_person(body["email"], body["name"], job_title=body["job_title"], actor=request.user)
+        person = create_person(
+            body["email"], body["name"], job_title=body["job_title"], actor=actor_of(request)
+        )
         return Response(self.get_serializer(person.principal).data, status=201)
 
     @extend_schema(request=shapes.RoleWrite, responses={201: shapes.RoleSerializer})
@@ -71,7 +74,7 @@ class PersonViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @idempotent
     def give_role(self, request: Request, pk: str) -> Response:
         body = body_of(request, shapes.RoleWrite)
-        given = assign_role(self.get_object(), body["role"], team=body["team"], actor=request.user)
+        given = assign_role(self.get_object(), body["role"], team=body["team"], actor=actor_of(request))
         return Response(shapes.RoleSerializer(given).data, status=201)
 
 
@@ -88,13 +91,13 @@ class TeamViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
     queryset = Team.objects.none()
 
     def get_queryset(self) -> QuerySet[Team]:
-        return queries.teams_visible_to(self.request.user)
+        return queries.teams_visible_to(actor_of(self.request))
 
     @extend_schema(request=shapes.TeamSerializer, responses={201: shapes.TeamSerializer})
     @idempotent
     def create(self, request: Request) -> Response:
         body = body_of(request, shapes.TeamSerializer)
-        team = create_team(body["name"], parent=body.get("parent"), actor=request.user)
+        team = create_team(body["name"], parent=body.get("parent"), actor=actor_of(request))
         return Response(self.get_serializer(team).data, status=201)
 
 
@@ -112,13 +115,13 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     queryset = ApiKey.objects.none()
 
     def get_queryset(self) -> QuerySet[ApiKey]:
-        return queries.keys_visible_to(self.request.user)
+        return queries.keys_visible_to(actor_of(self.request))
 
     @extend_schema(request=shapes.ApiKeyWrite, responses={201: shapes.MintedKeySerializer})
     def create(self, request: Request) -> Response:
         """Mint a key. The token is in this answer only, so the request is not replayed for an
         Idempotency-Key: an answer kept for replay would be a secret kept."""
-        minted = self._mint(body_of(request, shapes.ApiKeyWrite), request.user)
+        minted = self._mint(body_of(request, shapes.ApiKeyWrite), actor_of(request))
         minted.key.token = minted.token  # type: ignore[attr-defined]
         response = Response(shapes.MintedKeySerializer(minted.key).data, status=201)
         response["Cache-Control"] = "no-store"
@@ -129,7 +132,7 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     @idempotent
     def revoke(self, request: Request, pk: str) -> Response:
         body = body_of(request, shapes.ReasonWrite)
-        key = revoke_key(self.get_object(), actor=request.user, reason=body["reason"])
+        key = revoke_key(self.get_object(), actor=actor_of(request), reason=body["reason"])
         return Response(self.get_serializer(key).data)
 
     def _mint(self, body: dict[str, Any], actor: Principal) -> MintedKey:
@@ -148,7 +151,7 @@ class LedgerEntryViewSet(viewsets.ReadOnlyModelViewSet[LedgerEntry]):
     queryset = LedgerEntry.objects.none()
 
     def get_queryset(self) -> QuerySet[LedgerEntry]:
-        return queries.ledger_visible_to(self.request.user)
+        return queries.ledger_visible_to(actor_of(self.request))
 
 
 class LedgerCheckpointViewSet(viewsets.ReadOnlyModelViewSet[LedgerCheckpoint]):

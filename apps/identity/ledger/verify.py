@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from django.db import connection, transaction
@@ -64,35 +65,35 @@ def verify_ledger(
     return report
 
 
-def _rows() -> Iterator[tuple[object, ...]]:
+def _rows() -> Iterator[tuple[Any, ...]]:
     with connection.chunked_cursor() as cursor:
         cursor.execute(WALK)
         while rows := cursor.fetchmany(2000):
             yield from rows
 
 
-def _check_leaf(row: tuple[object, ...], expected_index: int, report: Report) -> None:
-    index, entry_id, digest, body = row[0], row[1], bytes(row[2]), row[3]  # type: ignore[arg-type]
+def _check_leaf(row: tuple[Any, ...], expected_index: int, report: Report) -> None:
+    index, entry_id, digest, body = row[0], row[1], bytes(row[2]), row[3]
     if index != expected_index:
         report.fault(f"leaf {expected_index}: missing; the next one is {index}")
     if body is None:
         report.fault(f"leaf {index}: its entry {entry_id} is gone")
-    elif leaf_hash(bytes(body)) != digest:  # type: ignore[arg-type]
+    elif leaf_hash(bytes(body)) != digest:
         report.fault(f"entry {entry_id}: its content was changed after it was sealed as leaf {index}")
     else:
         _check_columns(row, report)
 
 
-def _check_columns(row: tuple[object, ...], report: Report) -> None:
+def _check_columns(row: tuple[Any, ...], report: Report) -> None:
     """The columns are an index of the body: somebody may have changed what lists show."""
-    body = orjson.loads(bytes(row[3]))  # type: ignore[arg-type]
+    body = orjson.loads(bytes(row[3]))
     target, actor = body["target"], body["actor"]
     sealed = (body["action"], target["type"], target["id"], body["request_id"], actor["id"])
     names = (*COLUMNS, "actor_id")
     for name, was, now in zip(names, sealed, row[4:9], strict=True):
         if was != now:
             report.fault(f"entry {row[1]}: its column {name} says {now!r}, the sealed body {was!r}")
-    if body["at"] != row[9].isoformat():  # type: ignore[union-attr,attr-defined]
+    if body["at"] != row[9].isoformat():
         report.fault(f"entry {row[1]}: its column at says {row[9]}, the sealed body {body['at']}")
 
 

@@ -27,7 +27,7 @@ def page_of(request: HttpRequest, rows: QuerySet[Any], ordering: tuple[str, ...]
     """The page of `rows` that `?cursor=` names. `ordering` must not contain columns that may be null."""
     paginator = CursorPage()
     paginator.page_size, paginator.ordering = size, ordering
-    paginator.page_size_query_param = None
+    paginator.page_size_query_param = ""
     shown = paginator.paginate_queryset(rows, Request(request)) or []
     return Page(shown, _cursor(paginator.get_next_link()), _cursor(paginator.get_previous_link()))
 

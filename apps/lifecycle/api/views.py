@@ -15,6 +15,7 @@ from apps.agents.api.scoped import agent_for
 from apps.agents.api.serializers import AgentSerializer
 from apps.agents.models import Agent
 from apps.agents.services.registry import Adoption
+from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
@@ -60,7 +61,7 @@ class ProspectSerializer(serializers.Serializer[Prospect]):
     """A move that could be made now: `open` when every gate lets it, `permitted` when you may."""
 
     move = serializers.CharField(source="move.name")
-    label = serializers.CharField(source="move.label")
+    label = serializers.CharField(source="move.label")  # type: ignore[assignment]  # a field, not Field.label
     target = serializers.CharField(source="move.target")
     meaning = serializers.CharField(source="move.meaning")
     needs_reason = serializers.BooleanField(source="move.needs_reason")
@@ -80,7 +81,7 @@ class AdoptView(APIView):
         agent = agent_for(request, agent_id)
         check_if_match(request, agent, required=False)
         adoption = Adoption(**body_of(request, AdoptionWrite))
-        return _agent(adopt(agent, adoption, actor=request.user))
+        return _agent(adopt(agent, adoption, actor=actor_of(request)))
 
 
 class TransitionsView(APIView):
@@ -91,7 +92,7 @@ class TransitionsView(APIView):
     @extend_schema(responses=ProspectSerializer(many=True))
     def get(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
-        return Response(ProspectSerializer(prospects(agent, actor=request.user), many=True).data)
+        return Response([ProspectSerializer(one).data for one in prospects(agent, actor=actor_of(request))])
 
     @extend_schema(request=MoveWrite, responses=AgentSerializer)
     @idempotent
@@ -99,7 +100,7 @@ class TransitionsView(APIView):
         agent = agent_for(request, agent_id)
         check_if_match(request, agent, required=False)
         body = body_of(request, MoveWrite)
-        return _agent(move_agent(agent, body["move"], reason=body["reason"], actor=request.user))
+        return _agent(move_agent(agent, body["move"], reason=body["reason"], actor=actor_of(request)))
 
 
 def _agent(agent: Agent) -> Response:

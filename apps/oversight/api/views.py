@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from apps.agents.api.scoped import agent_for
 from apps.agents.api.serializers import AgentRef
 from apps.agents.models import Agent
+from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import PrincipalRef, ReasonWrite
 from apps.identity.models import Principal
@@ -108,14 +109,14 @@ class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     queryset = Decision.objects.none()
 
     def get_queryset(self) -> QuerySet[Decision]:
-        return Decision.objects.visible_to(self.request.user).select_related("agent", "asked_by")
+        return Decision.objects.visible_to(actor_of(self.request)).select_related("agent", "asked_by")
 
     @extend_schema(request=QuestionWrite, responses={200: DecisionSerializer})
     def create(self, request: Request) -> Response:
         """Ask. The answer is `outcome` allow or deny with its `reason`; a denial is a 200 too."""
         body = body_of(request, QuestionWrite)
         agent = _agent_asked_about(request, body.pop("agent", None))
-        decision = decide(agent, Question(tool_name=body.pop("tool"), **body), actor=request.user)
+        decision = decide(agent, Question(tool_name=body.pop("tool"), **body), actor=actor_of(request))
         return Response(self.get_serializer(decision).data)
 
 
@@ -145,7 +146,7 @@ class ToolPolicyView(APIView):
             body["allowed_tools"],
             reason=body["reason"],
             version=known.version if known else 0,
-            actor=request.user,
+            actor=actor_of(request),
         )
         return _policy(policy)
 
@@ -153,7 +154,7 @@ class ToolPolicyView(APIView):
     def delete(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
         check_if_match(request, _policy_of(agent), required=True)
-        drop_tool_policy(agent, reason=body_of(request, ReasonWrite)["reason"], actor=request.user)
+        drop_tool_policy(agent, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request))
         return Response(status=204)
 
 
@@ -176,7 +177,7 @@ class BreakerTripView(APIView):
     @idempotent
     def post(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
-        trip_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=request.user)
+        trip_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request))
         return _breaker(agent_for(request, agent_id))
 
 
@@ -189,16 +190,16 @@ class BreakerResetView(APIView):
     @idempotent
     def post(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
-        reset_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=request.user)
+        reset_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request))
         return _breaker(agent_for(request, agent_id))
 
 
 def _agent_asked_about(request: Request, agent_id: UUID | None) -> Agent:
-    visible = Agent.objects.visible_to(request.user, Permission.DECISIONS_ASK)
+    visible = Agent.objects.visible_to(actor_of(request), Permission.DECISIONS_ASK)
     if agent_id is None:
-        if request.user.kind != Principal.Kind.AGENT:
+        if actor_of(request).kind != Principal.Kind.AGENT:
             raise serializers.ValidationError({"agent": "Name the agent you ask about"})
-        return get_object_or_404(visible, principal=request.user)
+        return get_object_or_404(visible, principal=actor_of(request))
     return get_object_or_404(visible, pk=agent_id)
 
 
