@@ -1,6 +1,9 @@
 """Work any app may ask of the worker."""
 
+import threading
+
 from celery import shared_task
+from celery.signals import worker_ready
 
 from apps.kit.embeddings import TASK, Vector, local_embedder
 
@@ -9,3 +12,9 @@ from apps.kit.embeddings import TASK, Vector, local_embedder
 def embed(texts: list[str]) -> list[Vector]:
     """Vectors of `texts`, made by the worker's model."""
     return local_embedder().embed(texts)
+
+
+@worker_ready.connect
+def load_the_model(**_: object) -> None:
+    """Load the model beside the worker's start, so that the first search does not wait for it."""
+    threading.Thread(target=local_embedder().embed, args=(["ready"],), daemon=True).start()
