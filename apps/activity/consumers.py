@@ -7,8 +7,9 @@
                 {"type": "idle", "position": n}   nothing new that fits, but the position moved on
 
 Rows are read from the database by position; a nudge over the channel layer only says *look now*, and the
-consumer looks every second anyway, so a lost nudge loses nothing. A call that changes comes again with a
-new position and the same id: clients replace by id.
+consumer looks every second anyway, so a lost nudge loses nothing. When the channel layer itself fails,
+Channels ends the socket; the client connects again from its position. A call that changes comes again with
+a new position and the same id: clients replace by id.
 """
 
 from __future__ import annotations
