@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from celery.exceptions import CeleryError
 from django.conf import settings
@@ -65,7 +66,7 @@ def _run(check: Check) -> Finding:
         return Finding(check.name, False, str(fault).strip().splitlines()[0], check.remedy)
 
 
-def _one(query: str, *values: object) -> object:
+def _one(query: str, *values: str) -> Any:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
         row = cursor.fetchone()
