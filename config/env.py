@@ -28,9 +28,14 @@ def url(*schemes: str) -> Callable[[str], str]:
     return check
 
 
-def required(name: str, expected: str) -> str:
-    """The value of `name`; a missing or empty one refuses the start and says what was expected."""
+def required(name: str, expected: str, check: Callable[[str], str] = str) -> str:
+    """The value of `name`; a missing, empty or wrong one refuses the start and says what was expected."""
     value = env.str(name, default="")
     if not value:
         raise EnvError(f'Environment variable "{name}" is not set: expected {expected}')
-    return value
+    try:
+        return check(value)
+    except ValidationError as error:
+        raise EnvError(
+            f'Environment variable "{name}" is wrong: {" ".join(map(str, error.messages))}'
+        ) from error

@@ -20,10 +20,10 @@ try:
     DEBUG = env.bool("DEBUG", default=False)
     SECRET_KEY = required("SECRET_KEY", "a random text of at least 50 characters")
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=[])
-    DATABASE_URL = required("DATABASE_URL", "postgresql://user:password@host:port/name")
-    url("postgresql", "postgres")(DATABASE_URL)
-    REDIS_URL = required("REDIS_URL", "redis://host:port/0 or unix:///path/to/socket")
-    url("redis", "rediss", "unix")(REDIS_URL)
+    DATABASE_URL = required(
+        "DATABASE_URL", "postgresql://user:password@host:port/name", url("postgresql", "postgres")
+    )
+    REDIS_URL = required("REDIS_URL", "redis://host:port/0", url("redis", "rediss", "unix"))
     PLAIN_HTTP = env.bool("CHANCERY_PLAIN_HTTP", default=False)
     PUBLIC_URL = env.str("CHANCERY_PUBLIC_URL", default="https://localhost", validate=url("http", "https"))
     TRUSTED_PROXY_COUNT = env.int("CHANCERY_TRUSTED_PROXY_COUNT", default=0, validate=validate.Range(min=0))
@@ -52,8 +52,6 @@ try:
     )
 except EnvError as error:
     raise ImproperlyConfigured(str(error)) from error
-except Exception as error:  # marshmallow raises its own tree from a validator called by hand
-    raise ImproperlyConfigured(f"Environment: {error}") from error
 
 if len(SECRET_KEY) < 50:
     raise ImproperlyConfigured(
@@ -196,6 +194,9 @@ LOGOUT_REDIRECT_URL = "identity:login"
 
 # Counting by (account, address): nobody can lock somebody else out from another address.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = (
+    "username"  # of the sign-in form; by default axes looks for "email" and finds nobody
+)
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_ON_SUCCESS = True
