@@ -36,6 +36,7 @@ lint: $(VENV)/.dev ## Check style, types, architecture, migrations, deployment, 
 	@$(BIN)/lint-imports
 	@$(MANAGE) makemigrations --check --dry-run
 	@$(MANAGE) check --deploy --fail-level WARNING
+	@mkdir -p build
 	@$(MANAGE) spectacular --validate --fail-on-warn --file build/openapi.yaml
 	@$(BIN)/openapi-spec-validator build/openapi.yaml
 

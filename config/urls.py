@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from apps.agents import views as agent_views
 from config import health
@@ -18,6 +18,13 @@ api: list[URLPattern | URLResolver] = [
     path("schema", SpectacularAPIView.as_view(), name="api-schema"),
 ]
 
+
+class ApiReference(SpectacularSwaggerSplitView):
+    """The REST reference: its script comes by address, for the policy allows none inline."""
+
+    template_name = "config/api_reference.html"
+
+
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
@@ -31,6 +38,6 @@ urlpatterns = [
     path("", include("apps.lifecycle.urls")),
     path("palette/", agent_views.palette, name="palette"),
     path("api/v1/", include((api, "api"))),
-    path("api/docs/", SpectacularRedocView.as_view(url_name="api:api-schema"), name="api-docs"),
+    path("api/docs/", ApiReference.as_view(url_name="api:api-schema"), name="api-docs"),
     path("admin/", admin.site.urls),
 ]

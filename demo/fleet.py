@@ -98,7 +98,7 @@ def _permitted(gate: Story, role: Role, tool: Tool) -> bool:
     try:
         return not gate.is_stopped(role) or gate.ask(role, tool.name)["outcome"] == "allow"
     except (Refused, httpx.HTTPError):
-        return True
+        return False  # a tier 3 agent that cannot ask does not act
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
 from apps.kit.ui.problems_in_forms import show_problem
-from apps.lifecycle.machine import MOVES
+from apps.lifecycle.machine import MOVES, gates_of
 from apps.lifecycle.services.moves import adopt, move_agent, prospects
 
 
@@ -77,6 +77,6 @@ def _moves(request: PageRequest, agent: Agent) -> dict[str, object]:
     return {
         "agent": agent,
         "prospects": prospects(agent, actor=request.actor),
-        "table": MOVES,
+        "table": [(move, gates_of(move)) for move in MOVES],
         "states": State,
     }

@@ -23,6 +23,7 @@ from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.errors import Conflict, InvalidInput, NotPermitted
+from apps.oversight.models import ToolPolicy
 
 SELF_CERTIFICATION_BELOW_TIER = 3
 
@@ -121,8 +122,12 @@ def expire_certifications(now: datetime | None = None) -> int:
 
 
 def baseline_of(agent: Agent) -> dict[str, list[str]]:
-    """What the agent was seen to use until now: names of tools and models, sorted."""
-    tools = ObservedTool.objects.filter(agent=agent).values_list("tool_name", flat=True)
+    """What is certified: the tools its policy allows and those it was seen to call, and its models; sorted."""
+    policy = ToolPolicy.objects.filter(agent=agent).first()
+    tools = [
+        *ObservedTool.objects.filter(agent=agent).values_list("tool_name", flat=True),
+        *(policy.allowed_tools if policy else ()),
+    ]
     models = ObservedModel.objects.filter(agent=agent).values_list("model", flat=True)
     return {"tools": sorted(set(tools)), "models": sorted(set(models))}
 
