@@ -37,6 +37,8 @@ def begin() -> None:
     }
     if ADMIN not in os.environ:
         _start_servers()
+    folder = Path(os.environ.setdefault("CHANCERY_STATE_DIR", tempfile.gettempdir() + "/chancery-tests"))
+    (folder / "static").mkdir(parents=True, exist_ok=True)
     if "CHANCERY_TEST_TEMPLATE" not in os.environ:
         _make_template()
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
