@@ -11,9 +11,11 @@ from django.http import QueryDict
 from apps.activity.filters import CallFilter
 from apps.activity.models import ToolCall
 from apps.activity.queries import last_position
+from apps.agents.models import Agent
 from apps.identity.access import access_of
 from apps.identity.models import Person
 from apps.identity.roles import Permission
+from apps.kit.ui.marks import sign_path
 
 MOST_AT_ONCE = 200
 MOST_BEHIND = 5000
@@ -59,7 +61,7 @@ def line(call: ToolCall) -> dict[str, Any]:
         "id": str(call.pk),
         "position": call.position,
         "at": call.started_at.isoformat(),
-        "agent": {"id": str(agent.pk), "ref": agent.ref, "name": agent.name} if agent else None,
+        "agent": _agent(agent) if agent else None,
         "agent_name": call.agent_name or call.service_name,
         "tool": call.tool_name,
         "mcp_server": call.mcp_server,
@@ -70,6 +72,10 @@ def line(call: ToolCall) -> dict[str, Any]:
         "duration_ms": call.duration_ms,
         "conversation_id": call.conversation_id,
     }
+
+
+def _agent(agent: Agent) -> dict[str, str]:
+    return {"id": str(agent.pk), "ref": agent.ref, "name": agent.name, "sign": sign_path(agent.pk)}
 
 
 def short(arguments: Any, limit: int = 120) -> str:

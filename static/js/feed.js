@@ -1,9 +1,9 @@
 // The live feed. Markup it works on (templates/activity/feed.html):
 //   [data-feed]              the <ol class="feed">; data-url the socket's path, data-position where the page
 //                            stands, data-most how many lines are kept
-//   template#feed-line       one <li>; parts by data-part: at, outcome, agent, call, tool, args, why, ms
+//   template#feed-line       one <li>; parts by data-part: at, outcome, sign, agent, call, tool, args, why, ms
 //   template#outcome-<name>  the pill of each outcome, cloned into data-part="outcome"
-//   template#sign-agent      an empty sign; [data-pause], [data-waiting], #live, [data-gap]
+//   [data-pause], [data-waiting], #live, [data-gap], [data-none]
 // Lines are found by id (data-id): a call that changes replaces its line, nothing is doubled. Texts are set
 // with textContent only. While paused, calls are counted and held; violations are still announced.
 (() => {
@@ -47,7 +47,10 @@
     part("outcome").replaceWith((pill || document.getElementById("outcome-pending")).content.firstElementChild.cloneNode(true));
     const agent = part("agent");
     agent.textContent = call.agent ? call.agent.name : `${call.agent_name || "Unknown"}, not yet known`;
-    if (call.agent) agent.href = `/agents/${call.agent.id}/`;
+    if (call.agent) {
+      agent.href = `/agents/${call.agent.id}/`;
+      part("sign").setAttribute("d", call.agent.sign);
+    }
     part("call").href = `/calls/${call.id}/`;
     part("tool").textContent = call.tool;
     part("args").textContent = call.arguments ? `(${call.arguments})` : "";

@@ -229,3 +229,13 @@ def test_the_consumer_is_what_the_address_leads_to() -> None:
     from config.routing import websocket_urlpatterns
 
     assert [pattern.callback.consumer_class for pattern in websocket_urlpatterns] == [FeedConsumer]
+
+
+def test_the_page_hands_its_position_to_the_script_as_a_plain_number(token: str) -> None:
+    act(token, "lookup_order")
+    ToolCall.objects.update(position=1_234_567)
+    client = Client()
+    client.force_login(
+        factories.make_person(Role.OPERATOR).person, backend="apps.identity.auth.PersonBackend"
+    )
+    assert 'data-position="1234567"' in client.get("/feed/").content.decode()
