@@ -17,7 +17,7 @@ up: $(VENV)/.run ## Start everything, without sample data
 	@$(BIN)/python -m config.launch up
 
 administrator: $(VENV)/.run ## Make an administrator of a running Chancery
-	@$(BIN)/python -m config.manage createsuperuser
+	@$(BIN)/python -m config.manage create_administrator
 
 doctor: $(VENV)/.run ## Check a running Chancery and say what to do
 	@$(BIN)/python -m config.manage doctor

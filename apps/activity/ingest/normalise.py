@@ -191,12 +191,11 @@ def _row(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
         request_model=text(attributes, dialect, "request_model"),
         response_model=text(attributes, dialect, "response_model"),
         provider="" if provider in FRAMEWORKS_AS_PROVIDER else provider,
-        input_tokens=number(attributes, dialect, "input_tokens"),
-        output_tokens=number(attributes, dialect, "output_tokens"),
         resource_id=origin.resource_id,
         attributes=attributes,
         **own,
         **_tool(own["kind"], attributes, dialect),
+        **_tokens(own["kind"], attributes, dialect),
     )
 
 
@@ -209,6 +208,13 @@ def _tool(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, 
     if name.startswith("mcp__") and name.count("__") >= 2:
         _, server, name = name.split("__", 2)
     return {"tool_name": name, "mcp_server": server}
+
+
+def _tokens(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """Tokens of a model's answer; other spans repeat sums, which would count twice."""
+    if kind != "model":
+        return {"input_tokens": None, "output_tokens": None}
+    return {name: number(attributes, dialect, name) for name in ("input_tokens", "output_tokens")}
 
 
 def _span_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:

@@ -72,7 +72,8 @@ class PersonManager(BaseUserManager["Person"]):
         person.save(using=self._db)
         return person
 
-    def create_superuser(self, email: str, name: str, password: str | None = None) -> Person:
+    def create_superuser(self, email: str, name: str = "", password: str | None = None) -> Person:
+        name = name or email.partition("@")[0]
         person = self.create_user(email, name, password, is_staff=True, is_superuser=True)
         RoleAssignment.objects.create(principal=person.principal, role=Role.ADMINISTRATOR)
         return person
@@ -92,7 +93,7 @@ class Person(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS = ["name"]
+    REQUIRED_FIELDS: list[str] = []
 
     class Meta:
         verbose_name_plural = "people"

@@ -7,7 +7,7 @@ from django.db import transaction
 from apps.identity.access import require
 from apps.identity.models import Person, Principal, RoleAssignment, Team
 from apps.identity.roles import Permission, Role
-from apps.identity.services.ledger import record_act
+from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.errors import Conflict, InvalidInput
 
 
@@ -35,6 +35,22 @@ def create_person(
         actor=actor,
         target=("principal", person.principal_id),
         detail={"email": person.email, "name": name},
+    )
+    return person
+
+
+@transaction.atomic
+def bootstrap_administrator(email: str, name: str, password: str) -> Person:
+    """The first administrator of an installation, made at its console; Chancery itself is the actor."""
+    if Person.objects.filter(email__iexact=email).exists():
+        raise Conflict(f"There is an account for {email} already.", code="identity.person.exists")
+    person = Person.objects.create_superuser(email, name, password)
+    record_act(
+        "identity.person.created",
+        actor=system_principal(),
+        target=("principal", person.principal_id),
+        reason="Made at the console.",
+        detail={"email": person.email, "name": person.name, "role": Role.ADMINISTRATOR.value},
     )
     return person
 

@@ -15,7 +15,12 @@ from django.db import transaction
 from apps.identity.models import Person, Principal, Team
 from apps.identity.roles import Role, Scope
 from apps.identity.services.keys import KeyRequest, mint_ingest_key, mint_key
-from apps.identity.services.people import assign_role, create_person, create_team
+from apps.identity.services.people import (
+    assign_role,
+    bootstrap_administrator,
+    create_person,
+    create_team,
+)
 
 ADMINISTRATOR = ("admin@halden.example", "Ingrid Okafor", "Head of agent governance")
 TEAMS = ("Customer operations", "Treasury", "Technology", "People", "Risk and compliance")
@@ -65,7 +70,7 @@ class Command(BaseCommand):
         if known:
             return known.principal, ""
         password = secrets.token_urlsafe(12)
-        person = Person.objects.create_superuser(email, name, password)
+        person = bootstrap_administrator(email, name, password)
         Person.objects.filter(pk=person.pk).update(job_title=title)
         return person.principal, password
 
