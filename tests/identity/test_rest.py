@@ -72,6 +72,29 @@ def test_a_write_needs_the_version_that_was_read(curator: APIClient) -> None:
     assert Agent.objects.get().purpose == "A"
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "a\0b"},
+        {"seen_since": "0264-10-09T11:32:03-22:25"},
+        {"tier": "x"},
+        {"owner": "not-a-uuid"},
+        {"cursor": "x"},
+    ],
+)
+def test_a_query_that_cannot_be_asked_is_the_callers_mistake(
+    query: dict[str, str], curator: APIClient
+) -> None:
+    assert curator.get("/api/v1/agents", query).status_code in (400, 404)
+
+
+def test_a_page_asked_for_the_impossible_says_so() -> None:
+    client = Client()
+    client.force_login(factories.make_person(Role.CURATOR).person, backend="apps.identity.auth.PersonBackend")
+    assert client.get("/palette/", {"q": "a\0b"}).status_code == 200  # the filter is passed over
+    assert client.get("/agents/", {"q": "a\0b"}).status_code == 400
+
+
 def test_a_key_is_stored_hashed_and_shown_once() -> None:
     administrator = factories.client_of(factories.make_person(Role.ADMINISTRATOR))
     minted = administrator.post("/api/v1/api-keys", {"name": "Order desk"}).json()

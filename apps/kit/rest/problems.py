@@ -9,21 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from apps.kit.errors import (
-    TITLES,
-    DomainError,
-    InvalidInput,
-    NotFound,
-    NotPermitted,
-    NotSignedIn,
-    Unavailable,
-)
+from apps.kit.errors import TITLES, DomainError, InvalidInput, NotFound, NotPermitted, NotSignedIn
+from apps.kit.foreign import as_known
 from apps.kit.request_id import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
@@ -58,12 +50,10 @@ def problem(error: DomainError) -> dict[str, Any]:
 
 def as_domain_error(error: Exception) -> DomainError | None:
     """Foreign exceptions in our own tree; None for what nobody foresaw."""
-    if isinstance(error, DomainError):
-        return error
+    if (known := as_known(error)) is not None:
+        return known
     if isinstance(error, Http404):
         return NotFound("There is nothing here, or nothing you may see.")
-    if isinstance(error, OperationalError):
-        return Unavailable("The database does not answer; nothing was stored.", retry_after_s=2)
     if isinstance(error, (PermissionDenied, exceptions.PermissionDenied)):
         return NotPermitted(str(getattr(error, "detail", "")) or "You may not do this.")
     if isinstance(error, exceptions.NotAuthenticated):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.kit.errors import DomainError
+from apps.kit.foreign import as_known
 from apps.kit.request_id import HEADER, begin_request, current_request_id
 from apps.kit.ui.problems import problem_page
 
@@ -28,4 +28,5 @@ class ProblemPageMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return problem_page(request, exception) if isinstance(exception, DomainError) else None
+        known = as_known(exception)
+        return problem_page(request, known) if known is not None else None
