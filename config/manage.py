@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> int:
     try:
         running = environment_of(folder_from(os.environ))
     except OSError:
+        running = {}
+    if not running:
         print("No Chancery runs here yet. Start one: make up", file=sys.stderr)
         return 1
     return _manage(arguments, running)

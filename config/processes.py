@@ -35,7 +35,7 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
     web = (
         PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--timeout-graceful-shutdown", "10",
-        "--no-access-log", "--log-level", "warning",
+        "--no-access-log", "--no-server-header", "--log-level", "warning",
     )  # fmt: skip
     celery = (PYTHON, "-m", "celery", "-A", "config.celery")
     worker = (*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")

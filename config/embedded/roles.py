@@ -44,7 +44,7 @@ def provision(url: str, secret_key: str, database: str | None = None) -> Urls:
     """
     name = database or urlsplit(url).path.lstrip("/") or "chancery"
     try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+        with _first_connection(url) as connection:
             _roles(connection, secret_key)
             _database(connection, name)
         with psycopg.connect(_at(url, name), autocommit=True, connect_timeout=10) as connection:
@@ -54,11 +54,25 @@ def provision(url: str, secret_key: str, database: str | None = None) -> Urls:
             f"{error.diag.message_primary}. DATABASE_URL must name a role with CREATEROLE and CREATEDB, or let "
             "your administrator make the roles (docs/operations.md) and set DATABASE_OWNER_URL too."
         ) from error
+    except psycopg.OperationalError as error:
+        raise RolesRefused(
+            f"The database does not answer: {str(error).strip()}. Is DATABASE_URL right?"
+        ) from error
     return Urls(*(_as(url, name, role, secret_key) for role in (OWNER, WEB, SEQUENCING)))
 
 
 def password_of(role: str, secret_key: str) -> str:
     return hmac.new(secret_key.encode(), f"database role {role}".encode(), sha256).hexdigest()
+
+
+def _first_connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    """To the database in the URL or, while it does not exist yet, to the maintenance database."""
+    try:
+        return psycopg.connect(url, autocommit=True, connect_timeout=10)
+    except psycopg.OperationalError as error:
+        if "does not exist" not in str(error):
+            raise
+        return psycopg.connect(_at(url, "postgres"), autocommit=True, connect_timeout=10)
 
 
 def _roles(connection: psycopg.Connection[tuple[object, ...]], secret_key: str) -> None:
