@@ -29,6 +29,7 @@ ADMIN = "CHANCERY_TEST_DATABASE_URL"
 def begin() -> None:
     """Set the environment of this process: servers once per run, a database of its own per process."""
     os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "config.settings",
         "SECRET_KEY": SECRET_KEY,
         "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
         "CHANCERY_PLAIN_HTTP": "true",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from apps.identity.models import Principal
 from apps.kit.embeddings import Vector, embed_through_worker
 from apps.kit.errors import InvalidInput, Unavailable
 
+Embed = Callable[[Sequence[str]], list[Vector]]
 LONGEST_QUERY = 400
 WORDS = SearchVector("name", weight="A") + SearchVector("purpose", weight="B")
 WORDS_WEIGHT = 0.15
@@ -36,15 +38,17 @@ class Found:
     by: str
 
 
-def search_agents(text: str, *, actor: Principal, limit: int = 20) -> Found:
-    """Agents visible to `actor` that fit `text`. Three queries beside the embedding."""
+def search_agents(
+    text: str, *, actor: Principal, limit: int = 20, embed: Embed = embed_through_worker
+) -> Found:
+    """Agents visible to `actor` that fit `text`. Three queries beside what `embed` does."""
     text = text.strip()
     if not 0 < len(text) <= LONGEST_QUERY:
         raise InvalidInput("Nothing was searched.", fields={"q": f"Enter 1 to {LONGEST_QUERY} characters"})
     visible = Agent.objects.visible_to(actor)
     by_words = _by_words(visible, text, limit * 3)
     try:
-        vector = embed_through_worker([text])[0]
+        vector = embed([text])[0]
     except Unavailable:
         return Found(_hits(by_words, limit), "words")
     return Found(_hits(_blend(_by_meaning(visible, vector, limit * 3), by_words), limit), "meaning")

@@ -38,11 +38,8 @@ def fleet() -> None:
         ("vacation policy questions", "leave_answers"),
     ],
 )
-def test_an_agent_is_found_by_meaning(
-    query: str, best: str, fleet: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("apps.agents.search.embed_through_worker", local_embedder().embed)
-    found = search_agents(query, actor=factories.make_person(Role.VIEWER))
+def test_an_agent_is_found_by_meaning(query: str, best: str, fleet: None) -> None:
+    found = search_agents(query, actor=factories.make_person(Role.VIEWER), embed=local_embedder().embed)
     assert found.by == "meaning"
     assert found.hits[0].agent.name == best
 
@@ -53,10 +50,9 @@ def test_without_the_worker_words_are_compared_and_that_is_said(fleet: None, set
     assert (found.by, [hit.agent.name for hit in found.hits]) == ("words", ["ticket_triage"])
 
 
-def test_only_visible_agents_are_found(fleet: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.agents.search.embed_through_worker", local_embedder().embed)
+def test_only_visible_agents_are_found(fleet: None) -> None:
     outsider = factories.make_person(Role.VIEWER, factories.make_team())
-    assert search_agents("refunds", actor=outsider).hits == []
+    assert search_agents("refunds", actor=outsider, embed=local_embedder().embed).hits == []
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 401])

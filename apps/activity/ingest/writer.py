@@ -140,10 +140,8 @@ class Writer:
         except psycopg.OperationalError:
             raise
         except psycopg.Error:
-            for waiting in group if len(group) > 1 else ():
+            for waiting in group:
                 await self._write_alone(connection, waiting)
-            if len(group) == 1:
-                await self._write_alone(connection, group[0])
         _answer(group, None)
 
     async def _write_alone(self, connection: Connection, waiting: Waiting) -> None:
