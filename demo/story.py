@@ -70,13 +70,18 @@ class Story:
         self._teams: dict[str, str] = {}
 
     def find(self, role: Role, patience_s: float = PATIENCE_S) -> dict[str, Any]:
-        """The record of an agent, waiting for it to be noticed; adopted names are found by purpose."""
+        """The record of an agent, waiting for it to be noticed."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            for agent in self.desks.curator.get("/agents", q=role.name)["results"]:
+            if (agent := self.seen(role)) is not None:
                 return self._agent(agent["id"])
             time.sleep(0.5)
         raise Refused(f"{role.name} did not appear within {patience_s:.0f} s; is the pipeline running?")
+
+    def seen(self, role: Role) -> dict[str, Any] | None:
+        """The agent as the list shows it, or None while nobody has noticed it."""
+        found: list[dict[str, Any]] = self.desks.curator.get("/agents", q=role.name)["results"]
+        return found[0] if found else None
 
     def adopt(self, role: Role) -> dict[str, Any]:
         agent = self.find(role)
