@@ -34,8 +34,12 @@ class RecordForm(PlainForm):
         help_text="What it is for, in a sentence or two. People find it by this.",
     )
     team = forms.ModelChoiceField(Team.objects.all(), required=False, empty_label="No team")
-    owner = forms.ModelChoiceField(Principal.objects.none(), help_text="Answers for what it does.")
-    deputy = forms.ModelChoiceField(Principal.objects.none(), help_text="Stands in for the owner.")
+    owner = forms.ModelChoiceField(
+        Principal.objects.none(), empty_label="Choose a person", help_text="Answers for what it does."
+    )
+    deputy = forms.ModelChoiceField(
+        Principal.objects.none(), empty_label="Choose a person", help_text="Stands in for the owner."
+    )
     data_sensitivity = _level(risk.DIMENSIONS[0])
     decision_authority = _level(risk.DIMENSIONS[1])
     blast_radius = _level(risk.DIMENSIONS[2])
