@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from apps.activity.models import ToolCall
+from apps.agents.models import ObservedModel
 from tests import factories
 from tests.activity.otlp import drain, post
 
@@ -111,3 +112,4 @@ def test_codex_is_read_from_its_logs(fixtures: Path) -> None:
         "codex_exec /root",
     )
     assert call.arguments == {"cmd": "echo hello-from-tool"}
+    assert list(ObservedModel.objects.values_list("model", "calls")) == [("gpt-fake", 2)]

@@ -234,12 +234,9 @@ def _span_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
 def _log_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
     if name in dialect.tool_events:
         return "tool"
-    if (
-        name in dialect.model_events
-        and attributes.get("event.kind", attributes.get("kind")) == "response.completed"
-    ):
-        return "model"
-    return "other"
+    # Codex tells of every event of an answer's stream; the one that carries tokens is the answer.
+    answered = name in dialect.model_events and number(attributes, dialect, "input_tokens") is not None
+    return "model" if answered else "other"
 
 
 def plain_attributes(pairs: Any) -> dict[str, Any]:

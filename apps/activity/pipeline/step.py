@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -66,7 +66,7 @@ def step(only: int | None = None) -> Stepped:
     reports = [*_reports(spans, traces), *_reports_again(pending, traces)]
     work = _merge(reports)
     _name_agents(work, reports)
-    _count_models(spans, traces)
+    _count_models(spans, traces, reports)
     position = _finish(work)
     OutboxItem.objects.filter(pk__in=taken.outbox_ids).delete()
     return Stepped(len(taken.outbox_ids), len(work.all()), position)
@@ -207,40 +207,56 @@ def _not_later_than_now(moment: datetime) -> datetime:
     return min(moment, timezone.now())
 
 
-def _count_models(spans: Sequence[SpanView], traces: dict[store.TraceKey, Trace]) -> None:
+def _count_models(
+    spans: Sequence[SpanView], traces: dict[store.TraceKey, Trace], reports: Sequence[Report]
+) -> None:
     """Model answers of agents that became known with this batch, each counted once."""
-    fresh = {span.id for span in spans}
-    wanted: list[tuple[Sighting, SpanView]] = []
-    logs = [span for span in spans if span.kind == "model" and span.signal == "log"]
-    models = [span for trace in traces.values() for span in trace.spans.values() if span.kind == "model"]
-    for span in [*models, *logs]:
-        trace = traces.get((span.source_id, span.trace_id), EMPTY) if span.signal == "span" else EMPTY
-        found = trace.resolve(span)
-        named = span.response_model or span.request_model
-        if named and found.complete and found.path & fresh:
-            sighting = Sighting(
-                span.source_id,
-                span.service_name,
-                found.agent_name,
-                found.declared_agent_id,
-                framework=framework_of(span),
-                seen_at=_not_later_than_now(span.started_at),
-            )
-            wanted.append((sighting, span))
+    wanted = [*_answers_in_traces(spans, traces), *_answers_in_logs(spans, reports)]
     agents = resolve_agents(sighting for sighting, _ in wanted) if wanted else {}
-    record_model_uses(
-        [
-            ModelUse(
-                agents[sighting].pk,
-                span.provider,
-                span.response_model or span.request_model,
-                1,
-                sighting.seen_at or span.started_at,
-                sighting.seen_at or span.started_at,
-            )
-            for sighting, span in wanted
-        ]
+    record_model_uses([_model_use(agents[sighting].pk, sighting, span) for sighting, span in wanted])
+
+
+def _answers_in_traces(
+    spans: Sequence[SpanView], traces: dict[store.TraceKey, Trace]
+) -> Iterator[tuple[Sighting, SpanView]]:
+    """Model spans whose agent could not be told before one of these spans arrived."""
+    fresh = {span.id for span in spans}
+    for trace in traces.values():
+        for span in trace.spans.values():
+            if span.kind != "model" or not (span.response_model or span.request_model):
+                continue
+            found = trace.resolve(span)
+            if found.complete and found.path & fresh:
+                yield _sighting_of_answer(span, found.agent_name, found.declared_agent_id), span
+
+
+def _answers_in_logs(
+    spans: Sequence[SpanView], reports: Sequence[Report]
+) -> Iterator[tuple[Sighting, SpanView]]:
+    """Model log records, which name no agent: that of a call of the same conversation in this batch."""
+    known = {
+        (one.source_id, one.conversation_id): one for one in reports if one.complete and one.conversation_id
+    }
+    for span in spans:
+        call = known.get((span.source_id, span.conversation_id))
+        if span.kind == "model" and span.signal == "log" and call is not None:
+            yield _sighting_of_answer(span, call.agent_name, call.declared_agent_id), span
+
+
+def _sighting_of_answer(span: SpanView, agent_name: str, declared_id: str) -> Sighting:
+    return Sighting(
+        span.source_id,
+        span.service_name,
+        agent_name,
+        declared_id,
+        framework=framework_of(span),
+        seen_at=_not_later_than_now(span.started_at),
     )
+
+
+def _model_use(agent_id: UUID, sighting: Sighting, span: SpanView) -> ModelUse:
+    at = sighting.seen_at or span.started_at
+    return ModelUse(agent_id, span.provider, span.response_model or span.request_model, 1, at, at)
 
 
 def _finish(work: Work) -> int:
