@@ -28,7 +28,7 @@ class ToolPolicy(models.Model):
 
 
 class Decision(models.Model):
-    """An answer to 'may this agent call this tool?', kept whatever it was."""
+    """An answer to 'may this agent call this tool?', kept whatever it was. Partitioned by day on its id."""
 
     class Outcome(models.TextChoices):
         ALLOW = "allow", "Allowed"

@@ -194,12 +194,17 @@ def test_rows_of_days_without_partition_wait_in_the_default_one_and_move(token: 
     nanoseconds = int(ahead.timestamp() * 1e9)
     post(request([tool_span(start_time_unix_nano=nanoseconds, end_time_unix_nano=nanoseconds + 1)]), token)
     assert next(h for h in partition_health() if h.table == "activity_span").in_default == 1
-    assert create_partitions(21) == 14
+    assert create_partitions(21) == 7 * len(partition_health())
     health = next(h for h in partition_health() if h.table == "activity_span")
     assert (health.in_default, health.days_ahead) == (0, 21)
     with connection.cursor() as cursor:
         cursor.execute("SELECT tableoid::regclass::text FROM activity_span")
         assert cursor.fetchall() == [(f"activity_span_p{ahead:%Y%m%d}",)]
+
+
+def test_whatever_grows_with_every_call_is_cut_by_day() -> None:
+    tables = {health.table: health.is_well for health in partition_health()}
+    assert tables == {"activity_span": True, "activity_toolcall": True, "oversight_decision": True}
 
 
 def test_every_call_has_its_keys(token: str) -> None:
