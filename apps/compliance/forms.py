@@ -26,9 +26,9 @@ class CertificationForm(PlainForm):
         self.controls = list(framework.controls.all())
         for control in self.controls:
             self.fields[_result(control)] = forms.ChoiceField(
-                label=control.title, choices=[("", "Judge it"), *ControlResult.Result.choices]
+                label=f"Result of {control.code}", choices=[("", "Judge it"), *ControlResult.Result.choices]
             )
-            self.fields[_note(control)] = forms.CharField(label="Note", max_length=2000, required=False)
+            self.fields[_note(control)] = forms.CharField(label=f"Note on {control.code}", max_length=2000, required=False)
 
     def rows(self) -> list[tuple[Control, forms.BoundField, forms.BoundField]]:
         """Each control with its two fields."""
