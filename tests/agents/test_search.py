@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from apps.agents.models import AgentVector, SearchState
 from apps.agents.search import search_agents
-from apps.agents.services.embedding import refresh_embeddings
+from apps.agents.services.indexing import count_terms, refresh_vectors
+from apps.agents.services.registry import edit_agent
 from apps.identity.roles import Role
 from apps.kit import embeddings
 from apps.kit.embeddings import local_embedder
@@ -21,12 +23,18 @@ FLEET = {
 }
 
 
+def embed(texts: list[str], model: str) -> list[list[float]]:
+    assert model in ("one", "two")
+    return local_embedder().embed(texts)
+
+
 @pytest.fixture
 def fleet() -> None:
     for name, purpose in FLEET.items():
         factories.make_agent("registered", tier=2, name=name, purpose=purpose)
-    assert refresh_embeddings(local_embedder().embed) == len(FLEET)
-    assert refresh_embeddings(local_embedder().embed) == 0, "unchanged texts are not embedded again"
+    assert refresh_vectors(local_embedder().embed, "one") == len(FLEET)
+    assert refresh_vectors(local_embedder().embed, "one") == 0, "unchanged texts are not embedded again"
+    count_terms()
 
 
 @pytest.mark.parametrize(
@@ -39,7 +47,7 @@ def fleet() -> None:
     ],
 )
 def test_an_agent_is_found_by_meaning(query: str, best: str, fleet: None) -> None:
-    found = search_agents(query, actor=factories.make_person(Role.VIEWER), embed=local_embedder().embed)
+    found = search_agents(query, actor=factories.make_person(Role.VIEWER), embed=embed)
     assert found.by == "meaning"
     assert found.hits[0].agent.name == best
 
@@ -52,7 +60,76 @@ def test_without_the_worker_words_are_compared_and_that_is_said(fleet: None, set
 
 def test_only_visible_agents_are_found(fleet: None) -> None:
     outsider = factories.make_person(Role.VIEWER, factories.make_team())
-    assert search_agents("refunds", actor=outsider, embed=local_embedder().embed).hits == []
+    assert search_agents("refunds", actor=outsider, embed=embed).hits == []
+
+
+def ask(query: str, actor: object = None) -> list[str]:
+    found = search_agents(query, actor=actor or factories.make_person(Role.VIEWER), embed=embed)  # type: ignore[arg-type]
+    return [hit.agent.name for hit in found.hits]
+
+
+def test_a_hit_says_why_it_is_one(fleet: None) -> None:
+    hit = search_agents(
+        "money back for customers", actor=factories.make_person(Role.VIEWER), embed=embed
+    ).hits[0]
+    assert hit.matched == ["back", "customers", "money"]
+    assert hit.sentence.startswith("Gives customers their money back")
+    assert hit.similarity is not None
+    assert 0.3 < hit.similarity <= 1
+
+
+def test_a_misspelt_name_is_found(fleet: None) -> None:
+    assert ask("tikcet triaeg")[0] == "ticket_triage"
+
+
+def test_the_very_name_or_number_comes_first(fleet: None) -> None:
+    named = factories.make_agent("registered", tier=1, name="money back", purpose="Orders stationery.")
+    refresh_vectors(local_embedder().embed, "one")
+    assert ask("money back")[0] == "money back"
+    assert ask(named.ref)[0] == "money back"
+
+
+def test_filters_among_the_words_narrow(fleet: None) -> None:
+    mine = factories.make_person(Role.VIEWER)
+    factories.make_agent(
+        "production", tier=4, name="big_refunds", purpose="Refunds large orders.", owner=mine
+    )
+    refresh_vectors(local_embedder().embed, "one")
+    assert ask("refunds owner:me tier:>=3 not certified", mine) == ["big_refunds"]
+    assert ask("owner:me", mine) == ["big_refunds"]
+    assert "big_refunds" not in ask("refunds -owner:me", mine)
+    assert ask("refunds owner:me tier:<3", mine) == []
+
+
+@pytest.mark.parametrize("query", ["refunds tier:high5", "seen:soon", "state:asleep"])
+def test_a_filter_that_cannot_be_is_named(query: str, fleet: None) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        ask(query)
+    assert set(refused.value.fields) == {"q"}
+
+
+def test_a_changed_purpose_is_found_by_words_at_once_and_by_meaning_soon(fleet: None) -> None:
+    curator = factories.make_person(Role.CURATOR)
+    agent = search_agents("sweep", actor=curator, embed=embed).hits[0].agent
+    edit_agent(agent, {"purpose": "Translates contracts into Finnish."}, actor=curator)
+    by_words = {
+        hit.agent.name: hit.matched for hit in search_agents("contracts", actor=curator, embed=embed).hits
+    }
+    assert by_words["sweep_planner"] == ["contracts"]
+    assert refresh_vectors(local_embedder().embed, "one") == 1
+    assert ask("language of legal agreements")[0] == "sweep_planner"
+
+
+def test_another_model_takes_over_only_when_every_agent_has_its_vectors(fleet: None) -> None:
+    assert refresh_vectors(local_embedder().embed, "two", limit=3) == 3
+    state = SearchState.objects.get()
+    assert (state.model, state.next_model) == ("one", "two")
+    assert ask("refunds")[0] == "refund_agent"
+    refresh_vectors(local_embedder().embed, "two", limit=3)
+    state.refresh_from_db()
+    assert (state.model, state.next_model) == ("two", "")
+    assert set(AgentVector.objects.values_list("model", flat=True)) == {"two"}
+    assert ask("refunds")[0] == "refund_agent"
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 401])

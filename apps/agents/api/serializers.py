@@ -73,16 +73,24 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
 
 
 class HitSerializer(serializers.Serializer[Hit]):
-    """An agent that fits, and how well (0 to about 1)."""
+    """An agent that fits, and why.
+
+    `score` orders the hits of one query and means nothing beside another's. `similarity` is the cosine of the
+    query with the agent's purpose, null by words alone. `matched` are the words of the query it holds,
+    `sentence` is what of its record fits best.
+    """
 
     agent = AgentSerializer()
     score = serializers.FloatField()
+    similarity = serializers.FloatField(allow_null=True)
+    matched = serializers.ListField(child=serializers.CharField())
+    sentence = serializers.CharField()
 
 
 class SearchAnswer(serializers.Serializer[object]):
-    """`by` is meaning, or words when no vector could be had."""
+    """`by` is meaning, words when no vector could be had, filters when the query held nothing else."""
 
-    by = serializers.ChoiceField(["meaning", "words"])
+    by = serializers.ChoiceField(["meaning", "words", "filters"])
     results = HitSerializer(many=True)
 
 

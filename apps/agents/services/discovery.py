@@ -13,6 +13,7 @@ from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool, State, agent_id_of
+from apps.agents.services.registry import new_agent
 from apps.agents.signals import agents_discovered
 from apps.identity.models import Principal
 from apps.identity.services.ledger import record_act, system_principal
@@ -148,12 +149,11 @@ def _discover(fresh: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sig
 
 def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
     name = _display_name(sighting)
-    agent = Agent.objects.create(
-        principal=Principal.objects.create(kind=Principal.Kind.AGENT, name=name, team=source.team),
-        name=name,
+    agent = new_agent(
+        name,
         team=source.team,
-        framework=sighting.framework[:80],
         state=State.DISCOVERED,
+        framework=sighting.framework[:80],
         first_seen=sighting.seen_at,
         last_seen=sighting.seen_at,
     )

@@ -1,27 +1,36 @@
-"""Curation: adopting what was discovered, registering what is planned, editing the record."""
+"""Curation: registering what is planned, adopting what was discovered, editing the record."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from dataclasses import fields as parts_of
 from typing import Any, TypeVar, overload
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.text import slugify
 
 from apps.agents import risk
 from apps.agents.access import require_for
-from apps.agents.models import Agent, State
+from apps.agents.custom import custom_problems
+from apps.agents.fields import EDITABLE, FIELDS, stored, words_of
+from apps.agents.models import Agent, Claim, Origin, State
+from apps.agents.services.indexing import index_words
 from apps.agents.signals import agent_changed
 from apps.identity.access import require
 from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
 from apps.kit.errors import Conflict, InvalidInput, StaleWrite
+from apps.kit.ids import new_id
 
 A = TypeVar("A", bound=Agent)
-EDITABLE = (
-    "name", "purpose", "team", "owner", "deputy", "framework", "repository", *risk.FIELDS
-)  # fmt: skip
+UNCHECKED = tuple(
+    field.name
+    for field in Agent._meta.fields
+    if field.name not in EDITABLE or FIELDS[field.name].is_relation or field.name in risk.FIELDS
+)
 
 
 @dataclass(frozen=True)
@@ -40,19 +49,32 @@ class Adoption:
 
 
 @transaction.atomic
-def create_draft(name: str, *, actor: Principal, team: Team | None = None, purpose: str = "") -> Agent:
+def create_draft(
+    name: str, *, actor: Principal, team: Team | None = None, purpose: str = "", slug: str = ""
+) -> Agent:
     """Register an agent before it runs; it starts as a draft."""
     require(actor, Permission.AGENTS_CURATE, team.pk if team else None)
     if not name.strip():
         raise InvalidInput("The agent was not made.", fields={"name": "Enter a name"})
-    agent = Agent.objects.create(
-        principal=Principal.objects.create(kind=Principal.Kind.AGENT, name=name.strip(), team=team),
-        name=name.strip(),
-        team=team,
-        purpose=purpose,
-        state=State.DRAFT,
-    )
+    agent = new_agent(name.strip(), team=team, state=State.DRAFT, purpose=purpose, slug=slug)
+    remember_statements(agent, {"name": agent.name, "purpose": purpose, "team": team}, actor=actor)
     record_act("agents.agent.drafted", actor=actor, target=("agent", agent.pk), detail={"name": agent.name})
+    return agent
+
+
+def new_agent(name: str, *, team: Team | None, state: str, slug: str = "", **columns: Any) -> Agent:
+    """A row of the register with its principal and a slug of its own. The caller checked and records the act."""
+    identifier = new_id()
+    agent = Agent.objects.create(
+        id=identifier,
+        principal=Principal.objects.create(kind=Principal.Kind.AGENT, name=name, team=team),
+        name=name,
+        slug=slug or _free_slug(name, identifier.hex[-6:]),
+        team=team,
+        state=state,
+        **columns,
+    )
+    index_words([agent])
     return agent
 
 
@@ -69,6 +91,7 @@ def edit_agent(
     agent = lock_agent(agent, version=version)
     require_for(actor, Permission.AGENTS_CURATE, agent)
     differences = apply_changes(agent, changes)
+    remember_statements(agent, {name: changes[name] for name in differences}, actor=actor)
     if not differences:
         return agent
     save_agent(agent)
@@ -96,7 +119,7 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
             f"{agent.name} is {State(agent.state).label.lower()} already; edit its record instead.",
             code="agents.agent.adopted_already",
         )
-    stated = {field.name: getattr(adoption, field.name) for field in fields(adoption)}
+    stated = {part.name: getattr(adoption, part.name) for part in parts_of(adoption)}
     stated["name"] = adoption.name.strip() or agent.name
     stated["team"] = adoption.team or agent.team
     differences = apply_changes(agent, stated)
@@ -104,6 +127,7 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
         raise InvalidInput(
             "The agent was not adopted.", fields={"purpose": "Say in a sentence what it is for"}
         )
+    remember_statements(agent, stated, actor=actor)
     save_agent(agent)
     assessment = agent.assessment
     record_act(
@@ -135,7 +159,7 @@ def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = 
     """
     locked = (
         kind._default_manager.select_for_update(of=("self",))
-        .select_related("owner", "deputy", "team")
+        .select_related("owner", "deputy", "team", "blueprint")
         .get(pk=agent.pk)
     )
     if version is not None and locked.version != version:
@@ -144,11 +168,12 @@ def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = 
 
 
 def save_agent(agent: Agent) -> None:
-    """Write a locked agent with its tier and the next version."""
+    """Write a locked agent with its tier, its words for search and the next version."""
     assessment = agent.assessment
     agent.tier = assessment.tier if assessment else None
     agent.version += 1
     agent.save()
+    index_words([agent])
 
 
 def apply_changes(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -164,15 +189,36 @@ def apply_changes(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[st
         before = getattr(agent, name)
         if before != value:
             setattr(agent, name, value)
-            differences[name] = [_words(before), _words(value)]
-    _check(agent)
+            differences[name] = [words_of(name, before), words_of(name, value)]
+    if differences:
+        _check(agent, set(differences))
     if "name" in differences:
         Principal.objects.filter(pk=agent.principal_id).update(name=agent.name)
     return differences
 
 
-def _check(agent: Agent) -> None:
-    problems = {}
+def remember_statements(agent: Agent, stated: Mapping[str, Any], *, actor: Principal) -> None:
+    """Keep a person's word on each of these fields, so that no weaker source overwrites it. One query."""
+    Claim.objects.bulk_create(
+        [
+            Claim(
+                agent=agent,
+                field=name,
+                origin=Origin.PERSON,
+                source="",
+                value=stored(name, value),
+                stated_by=actor,
+            )
+            for name, value in stated.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["agent", "field", "origin", "source"],
+        update_fields=["value", "claimed_at", "stated_by"],
+    )
+
+
+def _check(agent: Agent, changed: set[str]) -> None:
+    problems = _column_problems(agent, changed)
     if not agent.name.strip():
         problems["name"] = "Enter a name"
     for field in risk.FIELDS:
@@ -184,9 +230,22 @@ def _check(agent: Agent) -> None:
             problems[field] = "Choose an active person"
     if agent.owner_id and agent.owner_id == agent.deputy_id:
         problems["deputy"] = "Choose somebody other than the owner"
+    if "custom" in changed:
+        problems |= custom_problems(agent.custom)
     if problems:
         raise InvalidInput("Some fields are not as expected.", fields=problems)
 
 
-def _words(value: Any) -> str:
-    return "" if value is None else str(value)
+def _column_problems(agent: Agent, changed: set[str]) -> dict[str, str]:
+    """What the columns themselves refuse of what changed: lengths, choices, links."""
+    untouched = {field.name for field in Agent._meta.fields} - changed
+    try:
+        agent.clean_fields(exclude={*UNCHECKED, *untouched})
+    except ValidationError as error:
+        return {name: " ".join(words) for name, words in error.message_dict.items()}
+    return {}
+
+
+def _free_slug(name: str, ending: str) -> str:
+    wanted = slugify(name)[:70] or "agent"
+    return f"{wanted}-{ending}" if Agent.objects.filter(slug=wanted).exists() else wanted

@@ -1,4 +1,4 @@
-"""The registry: agents, the natural keys by which they are recognised, what they were seen to use."""
+"""Agents: what each is, who answers for it, how risky it is, where it stands."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any, Self, TypeVar
 
 from auditlog.registry import auditlog
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django_fsm import FSMField
-from pgvector.django import HnswIndex, VectorField
 
 from apps.agents import risk
 from apps.identity.access import access_of
@@ -19,7 +20,6 @@ from apps.identity.roles import Permission
 from apps.kit.ids import new_id
 
 M = TypeVar("M", bound=models.Model)
-EMBEDDING_DIMENSIONS = 384
 GOVERNED = frozenset(
     {"state", "breaker_state", "breaker_tripped_at", "breaker_reason", "certified_until", "tier"}
 )
@@ -46,6 +46,31 @@ class BreakerState(models.TextChoices):
     TRIPPED = "tripped", "Tripped"
 
 
+class Environment(models.TextChoices):
+    DEVELOPMENT = "development", "Development"
+    TEST = "test", "Test"
+    STAGING = "staging", "Staging"
+    PRODUCTION = "production", "Production"
+
+
+class OversightLevel(models.TextChoices):
+    """How much a person is in the loop, from least to most."""
+
+    AUTONOMOUS = "autonomous", "Autonomous"
+    NOTIFIED = "notified", "A person is notified"
+    APPROVES = "approves", "A person approves"
+    HUMAN_ONLY = "human_only", "A person acts"
+
+
+class AiActClass(models.TextChoices):
+    """Classes of the EU AI Act (Regulation (EU) 2024/1689)."""
+
+    PROHIBITED = "prohibited", "Prohibited practice (Article 5)"
+    HIGH_RISK = "high_risk", "High risk (Article 6)"
+    LIMITED = "limited", "Transparency duties (Article 50)"
+    MINIMAL = "minimal", "Minimal risk"
+
+
 class AgentQuerySet(models.QuerySet["Agent"]):
     """Sets of agents. Every page and endpoint starts from `visible_to`."""
 
@@ -68,6 +93,10 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         if refused:
             raise TypeError(f"{', '.join(sorted(refused))} change through their own service only")
         return super().update(**columns)
+
+    def on_record(self) -> Self:
+        """Without those that were merged into another: they live on as their history only."""
+        return self.filter(merged_into=None)
 
     def with_people(self) -> Self:
         return self.select_related("owner", "deputy", "team")
@@ -94,7 +123,11 @@ class Agent(models.Model):
     version = models.PositiveIntegerField(default=1, editable=False)
     principal = models.OneToOneField(Principal, on_delete=models.PROTECT, related_name="agent")
     name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=80, unique=True)
     purpose = models.TextField(blank=True)
+    blueprint = models.ForeignKey(
+        "agents.Blueprint", on_delete=models.PROTECT, null=True, blank=True, related_name="instances"
+    )
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="agents")
     owner = models.ForeignKey(
         Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="owned_agents"
@@ -105,6 +138,22 @@ class Agent(models.Model):
     framework = models.CharField(max_length=80, blank=True)
     repository = models.CharField(
         max_length=200, blank=True, validators=[URLValidator(["https", "http", "ssh"])]
+    )
+    business_service = models.CharField(max_length=120, blank=True)
+    environment = models.CharField(max_length=12, choices=Environment.choices, blank=True)
+    endpoints = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    languages = ArrayField(models.CharField(max_length=35), default=list, blank=True)
+    users_served = models.CharField(max_length=200, blank=True)
+    countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    retention_days = models.PositiveIntegerField(null=True, blank=True)
+    sub_processors = ArrayField(models.CharField(max_length=120), default=list, blank=True)
+    oversight_level = models.CharField(max_length=12, choices=OversightLevel.choices, blank=True)
+    ai_act_class = models.CharField(max_length=12, choices=AiActClass.choices, blank=True)
+    tags = ArrayField(models.CharField(max_length=50), default=list, blank=True)
+    custom = models.JSONField(default=dict, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged_from"
     )
     data_sensitivity = models.PositiveSmallIntegerField(null=True, blank=True)
     decision_authority = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -142,6 +191,10 @@ class Agent(models.Model):
         indexes = [
             models.Index(F("tier").desc(nulls_last=True), "name", "id", name="agent_by_risk"),
             models.Index(fields=["-last_seen"], name="agent_by_last_seen"),
+            models.Index(fields=["name", "id"], name="agent_by_name"),
+            models.Index(fields=["-created_at", "id"], name="agent_by_creation"),
+            models.Index(fields=["certified_until", "id"], name="agent_by_certification"),
+            GinIndex(fields=["tags"], name="agent_by_tag"),
         ]
 
     def __str__(self) -> str:
@@ -172,84 +225,6 @@ class Agent(models.Model):
         if wanted is None or "state" in wanted:
             self.__dict__.pop("state", None)
         super().refresh_from_db(using=using, fields=wanted, from_queryset=from_queryset)
-
-
-class AgentAlias(models.Model):
-    """A natural key by which telemetry recognises an agent: source, service name, agent name."""
-
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="aliases")
-    source = models.ForeignKey(Principal, on_delete=models.CASCADE, related_name="+")
-    service_name = models.CharField(max_length=255, blank=True)
-    agent_name = models.CharField(max_length=255, blank=True)
-    first_seen = models.DateTimeField()
-
-    class Meta:
-        verbose_name_plural = "agent aliases"
-        constraints = [
-            models.UniqueConstraint("source", "service_name", "agent_name", name="alias_names_one_agent")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.service_name}/{self.agent_name}"
-
-
-class ObservedUse(models.Model):
-    """Something an agent was seen to use, how often, first and last."""
-
-    calls = models.PositiveBigIntegerField(default=0)
-    first_seen = models.DateTimeField()
-    last_seen = models.DateTimeField()
-
-    class Meta:
-        abstract = True
-
-
-class ObservedTool(ObservedUse):
-    """A tool an agent called. `mcp_server` is '' for a tool of its own."""
-
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="observed_tools")
-    tool_name = models.CharField(max_length=255)
-    mcp_server = models.CharField(max_length=255, blank=True)
-
-    class Meta:
-        ordering = ["-calls", "tool_name"]
-        constraints = [
-            models.UniqueConstraint("agent", "tool_name", "mcp_server", name="tool_is_observed_once")
-        ]
-
-    def __str__(self) -> str:
-        return self.tool_name
-
-
-class ObservedModel(ObservedUse):
-    """A model that answered an agent."""
-
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="observed_models")
-    provider = models.CharField(max_length=120, blank=True)
-    model = models.CharField(max_length=255)
-
-    class Meta:
-        ordering = ["-last_seen"]
-        constraints = [models.UniqueConstraint("agent", "provider", "model", name="model_is_observed_once")]
-
-    def __str__(self) -> str:
-        return self.model
-
-
-class AgentEmbedding(models.Model):
-    """What an agent does, as a vector. `text_hash` tells whether the text has changed since."""
-
-    agent = models.OneToOneField(Agent, on_delete=models.CASCADE, primary_key=True, related_name="embedding")
-    text = models.TextField()
-    text_hash = models.BinaryField()
-    vector = VectorField(dimensions=EMBEDDING_DIMENSIONS)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    class Meta:
-        indexes = [HnswIndex(name="agent_by_meaning", fields=["vector"], opclasses=["vector_cosine_ops"])]
-
-    def __str__(self) -> str:
-        return f"embedding of {self.agent_id}"
 
 
 def agent_id_of(ref: str) -> int | None:

@@ -1,0 +1,81 @@
+"""Fields an enterprise adds of its own: what their values must look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from apps.agents.models import CustomField
+
+
+def custom_problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """What is wrong with these values, by `custom.<key>`; one query."""
+    if not isinstance(values, dict):
+        return {"custom": "Send a mapping of custom field keys to values"}
+    known = {field.key: field for field in CustomField.objects.all()}
+    problems = {f"custom.{key}": "There is no such custom field" for key in values.keys() - known.keys()}
+    for key, field in known.items():
+        words = _problem(field, values.get(key))
+        if words:
+            problems[f"custom.{key}"] = words
+    return problems
+
+
+def _problem(field: CustomField, value: Any) -> str | None:
+    if value in (None, ""):
+        return "Enter a value" if field.is_required else None
+    return _CHECKS[CustomField.Kind(field.kind)](field, value)
+
+
+def _text(field: CustomField, value: Any) -> str | None:
+    if not isinstance(value, str) or len(value) > 2000:
+        return "Enter text of at most 2000 characters"
+    if field.pattern and not re.fullmatch(field.pattern, value):
+        return f"Enter text of the form {field.pattern}"
+    return None
+
+
+def _number(field: CustomField, value: Any) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return "Enter a number"
+    if field.minimum is not None and value < field.minimum:
+        return f"Enter at least {field.minimum:g}"
+    if field.maximum is not None and value > field.maximum:
+        return f"Enter at most {field.maximum:g}"
+    return None
+
+
+def _boolean(field: CustomField, value: Any) -> str | None:
+    return None if isinstance(value, bool) else "Enter true or false"
+
+
+def _date(field: CustomField, value: Any) -> str | None:
+    try:
+        date.fromisoformat(value)
+    except (TypeError, ValueError):
+        return "Enter a date such as 2026-03-01"
+    return None
+
+
+def _choice(field: CustomField, value: Any) -> str | None:
+    return None if value in field.choices else f"Choose one of {', '.join(field.choices)}"
+
+
+def _url(field: CustomField, value: Any) -> str | None:
+    is_link = (
+        isinstance(value, str) and urlsplit(value).scheme in ("http", "https") and urlsplit(value).netloc
+    )
+    return None if is_link else "Enter a link that begins with https://"
+
+
+_CHECKS: dict[CustomField.Kind, Callable[[CustomField, Any], str | None]] = {
+    CustomField.Kind.TEXT: _text,
+    CustomField.Kind.NUMBER: _number,
+    CustomField.Kind.BOOLEAN: _boolean,
+    CustomField.Kind.DATE: _date,
+    CustomField.Kind.CHOICE: _choice,
+    CustomField.Kind.URL: _url,
+}

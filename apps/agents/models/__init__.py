@@ -1,0 +1,51 @@
+"""The registry's rows."""
+
+from apps.agents.models.agents import (
+    GOVERNED,
+    Agent,
+    AgentQuerySet,
+    AiActClass,
+    BreakerState,
+    Environment,
+    OfAgent,
+    OversightLevel,
+    State,
+    agent_id_of,
+)
+from apps.agents.models.assets import (
+    ASSETS,
+    SENSITIVITY,
+    Asset,
+    CatalogueQuerySet,
+    DataClass,
+    DataSource,
+    ModelEndpoint,
+    PredictiveModel,
+    SideEffect,
+    System,
+    Tool,
+    ToolOperation,
+)
+from apps.agents.models.claims import Claim, CustomField
+from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
+from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
+from apps.agents.models.discovery import Candidate, Evidence, SourceKind
+from apps.agents.models.evidence import AgentAlias, ObservedModel, ObservedTool, ObservedUse
+from apps.agents.models.search import (
+    EMBEDDING_DIMENSIONS,
+    LETTER_BUCKETS,
+    AgentVector,
+    SearchDocument,
+    SearchState,
+    SearchTerm,
+)
+from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
+
+__all__ = [
+    "ASSETS", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "SENSITIVITY", "Agent", "AgentAlias",
+    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
+    "BreakerState", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
+    "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
+    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "SavedView", "SearchDocument", "SearchState",
+    "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of",
+]  # fmt: skip
