@@ -30,7 +30,7 @@ Embed = Callable[[Sequence[str], str], list[Vector]]
 LONGEST_QUERY = 400
 NEAREST = 150  # rows taken from each vector index
 EXACT = 10.0  # added for the very name or number: more than any sum of standardised scores
-RARE_REACH = 1500  # agents that rare words, or rare letters, may bring in altogether
+RARE_REACH = 600  # agents that rare words, or rare letters, may bring in altogether
 WEIGHTS = {"purpose": 1.2, "clause": 0.4, "name": 0.45, "words": 0.15, "letters": 0.3}
 
 NEAR = """
@@ -66,14 +66,14 @@ worded AS MATERIALIZED (
   SELECT id AS agent_id FROM agents_agent WHERE (slug = %(slug)s OR number = %(number)s) {visible_itself}
 ), candidate AS MATERIALIZED (
   SELECT agent_id FROM exact UNION {near_rows} SELECT agent_id FROM worded UNION SELECT agent_id FROM spelt
-), scored AS (
+), scored AS MATERIALIZED (
   SELECT c.agent_id, {vector_scores}
     -(d.letters <#> %(letters)s::sparsevec) AS letters,
     (SELECT coalesce(sum(t.idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * d.word_count / t.mean_words))), 0)
      FROM unnest(d.words) AS w (lexeme, positions, weights)
      JOIN term t ON t.lexeme = w.lexeme
      CROSS JOIN LATERAL (SELECT coalesce(array_length(w.positions, 1), 1)::float AS tf) f) AS words
-  FROM candidate c JOIN agents_searchdocument d USING (agent_id)
+  FROM candidate c JOIN agents_searchdocument d USING (agent_id){vector_join}
 ), summed AS (
   SELECT agent_id, {similarity} AS similarity,
     {total} + CASE WHEN agent_id IN (SELECT agent_id FROM exact) THEN %(exact)s ELSE 0 END AS score FROM scored
@@ -86,14 +86,13 @@ SELECT b.agent_id, b.score, b.similarity,
   {sentence} AS sentence
 FROM best b ORDER BY b.score DESC, b.agent_id
 """
-VECTOR_SCORES = """
-    (SELECT 1 - (v.vector <=> %(vector)s::halfvec) FROM agents_agentvector v
-     WHERE v.agent_id = c.agent_id AND v.model = %(model)s AND v.part = 'purpose') AS purpose,
-    (SELECT 1 - (v.vector <=> %(vector)s::halfvec) FROM agents_agentvector v
-     WHERE v.agent_id = c.agent_id AND v.model = %(model)s AND v.part = 'name') AS name,
-    (SELECT 1 - min(v.vector <=> %(vector)s::halfvec) FROM agents_agentvector v
-     WHERE v.agent_id = c.agent_id AND v.model = %(model)s AND v.part = 'clause') AS clause,
-"""
+VECTOR_SCORES = "near.purpose, near.clause, near.name,"
+VECTOR_JOIN = """
+  LEFT JOIN LATERAL (
+    SELECT max(fit) FILTER (WHERE part = 'purpose') AS purpose, max(fit) FILTER (WHERE part = 'clause') AS clause,
+           max(fit) FILTER (WHERE part = 'name') AS name
+    FROM (SELECT part, 1 - (vector <=> %(vector)s::halfvec) AS fit FROM agents_agentvector v
+          WHERE v.agent_id = c.agent_id AND v.model = %(model)s) f) near ON true"""
 SENTENCE = """(SELECT v.text FROM agents_agentvector v
    WHERE v.agent_id = b.agent_id AND v.model = %(model)s AND v.part IN ('clause', 'purpose')
    ORDER BY v.vector <=> %(vector)s::halfvec LIMIT 1)"""
@@ -213,6 +212,7 @@ def _statement(visible: str, *, by_meaning: bool) -> str:
         visible=narrowed,
         visible_itself=f"AND id IN ({visible})",
         vector_scores=VECTOR_SCORES if by_meaning else "",
+        vector_join=VECTOR_JOIN if by_meaning else "",
         similarity="purpose" if by_meaning else "NULL::float",
         total=total,
         sentence=SENTENCE if by_meaning else "NULL::text",
