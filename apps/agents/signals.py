@@ -7,3 +7,6 @@ agents_discovered = Signal()
 
 agent_changed = Signal()
 """Sent inside the transaction with `agent` and `actor` after a curated change."""
+
+agent_version_began = Signal()
+"""Sent inside the transaction with `version` and `changes`, sentences of what differs from the one before."""

@@ -23,14 +23,14 @@ SERVICES = sorted(
 )
 # Without an actor, and why: nobody acts but the clock, the pipeline or the act that calls them.
 NOBODY_ACTS = {
-    "resolve_agents", "record_tool_uses", "record_model_uses",  # telemetry
+    "resolve_agents", "record_tool_uses", "record_model_uses", "observe_tools", "observe_models",  # telemetry
     "index_words", "index_missing", "told_of", "refresh_vectors", "count_terms", "progress",  # the worker
     "record_verdicts", "trip_if_over",  # rules, in the pipeline's transaction
     "expire_certifications", "detect_drift", "raise_finding", "baseline_of",  # the clock
     "write_breaker", "write_certified_until",  # columns, for the service that acted
     "lock_agent", "save_agent", "apply_changes", "record_changes", "new_agent",  # steps of a service
     "bootstrap_administrator",  # the console, before anybody exists
-    "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable",  # no act
+    "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act
 }  # fmt: skip
 LONGEST_FUNCTION = 45
 LONGEST_FILE = 400

@@ -13,6 +13,8 @@ from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool, State, agent_id_of
+from apps.agents.services.dependencies import Seen, observe_models, observe_tools
+from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import new_agent
 from apps.agents.signals import agents_discovered
 from apps.identity.models import Principal
@@ -82,11 +84,32 @@ def resolve_agents(sightings: Iterable[Sighting]) -> dict[Sighting, Agent]:
 
 def record_tool_uses(uses: Sequence[ToolUse]) -> None:
     """Add calls to what the agents were seen to use. Call it once for each new call."""
-    _upsert(ObservedTool, uses, ("tool_name", "mcp_server"))
+    new = _upsert(ObservedTool, uses, ("tool_name", "mcp_server"))
+    observe_tools(
+        [
+            Seen(
+                use.agent_id,
+                (use.tool_name[:255], use.mcp_server[:255]),
+                use.calls,
+                use.first_seen,
+                use.last_seen,
+            )
+            for use in uses
+        ]
+    )
+    index_words(Agent.objects.filter(pk__in=new))
 
 
 def record_model_uses(uses: Sequence[ModelUse]) -> None:
     _upsert(ObservedModel, uses, ("provider", "model"))
+    observe_models(
+        [
+            Seen(
+                use.agent_id, (use.provider[:120], use.model[:255]), use.calls, use.first_seen, use.last_seen
+            )
+            for use in uses
+        ]
+    )
 
 
 def _by_own_credential(wanted: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sighting, Agent]:
@@ -195,18 +218,20 @@ def _mark_seen(found: dict[Sighting, Agent]) -> None:
         )
 
 
-def _upsert(model: type[Observed], uses: Sequence[ToolUse | ModelUse], names: tuple[str, ...]) -> None:
+def _upsert(model: type[Observed], uses: Sequence[ToolUse | ModelUse], names: tuple[str, ...]) -> set[UUID]:
+    """Add the uses up; returns the agents that used something for the first time."""
     merged: dict[tuple[object, ...], list[ToolUse | ModelUse]] = {}
     for use in uses:
         merged.setdefault((use.agent_id, *(getattr(use, name) for name in names)), []).append(use)
-    for key in sorted(merged, key=str):
-        _add(model, merged[key], names)
+    return {merged[key][0].agent_id for key in sorted(merged, key=str) if _add(model, merged[key], names)}
 
 
-def _add(model: type[Observed], uses: list[ToolUse | ModelUse], names: tuple[str, ...]) -> None:
+def _add(model: type[Observed], uses: list[ToolUse | ModelUse], names: tuple[str, ...]) -> bool:
     calls = sum(use.calls for use in uses)
     first, last = min(use.first_seen for use in uses), max(use.last_seen for use in uses)
-    natural_key = {"agent_id": uses[0].agent_id} | {name: getattr(uses[0], name)[:255] for name in names}
+    natural_key = {"agent_id": uses[0].agent_id} | {
+        name: getattr(uses[0], name)[: _longest(model, name)] for name in names
+    }
     row, created = model._default_manager.get_or_create(
         **natural_key, defaults={"calls": calls, "first_seen": first, "last_seen": last}
     )
@@ -216,3 +241,8 @@ def _add(model: type[Observed], uses: list[ToolUse | ModelUse], names: tuple[str
             first_seen=Least(F("first_seen"), first),
             last_seen=Greatest(F("last_seen"), last),
         )
+    return created
+
+
+def _longest(model: type[Observed], name: str) -> int:
+    return int(model._meta.get_field(name).max_length or 255)

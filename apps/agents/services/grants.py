@@ -1,0 +1,104 @@
+"""Leave to use a tool: given for a reason, within limits, for a time, taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.agents.access import require_for
+from apps.agents.models import Agent, Tool, ToolGrant
+from apps.agents.services.registry import lock_agent
+from apps.identity.models import Principal
+from apps.identity.roles import Permission
+from apps.identity.services.ledger import record_act
+from apps.kit.errors import Conflict, InvalidInput
+
+
+@dataclass(frozen=True)
+class GrantRequest:
+    """What is to be allowed. No operations named: all of the tool's. `constraints` is plain JSON."""
+
+    tool: Tool
+    reason: str
+    operations: list[str] = field(default_factory=list)
+    constraints: Mapping[str, Any] = field(default_factory=dict)
+    expires_at: datetime | None = None
+
+
+@transaction.atomic
+def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> ToolGrant:
+    """Allow the agent a tool; a grant that stands is replaced and kept as history."""
+    agent = lock_agent(agent)
+    require_for(actor, Permission.POLICY_EDIT, agent)
+    problems = _problems(request)
+    if problems:
+        raise InvalidInput("The tool was not granted.", fields=problems)
+    standing = ToolGrant.objects.filter(agent=agent, tool=request.tool, revoked_at=None).first()
+    if standing:
+        _end(standing, actor, "Replaced by another grant.")
+    grant = ToolGrant.objects.create(
+        agent=agent,
+        tool=request.tool,
+        operations=sorted(set(request.operations)),
+        constraints=dict(request.constraints),
+        reason=request.reason.strip(),
+        expires_at=request.expires_at,
+        granted_by=actor,
+    )
+    record_act(
+        "agents.grant.given",
+        actor=actor,
+        target=("agent", agent.pk),
+        reason=grant.reason,
+        detail={
+            "tool": str(request.tool),
+            "operations": grant.operations,
+            "constraints": {key: str(value) for key, value in grant.constraints.items()},
+            "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+        },
+    )
+    return grant
+
+
+@transaction.atomic
+def revoke_grant(grant: ToolGrant, *, actor: Principal, reason: str) -> ToolGrant:
+    """Take a grant back. Raises Conflict when it was taken back already."""
+    agent = lock_agent(grant.agent)
+    require_for(actor, Permission.POLICY_EDIT, agent)
+    grant = ToolGrant.objects.select_for_update(of=("self",)).select_related("tool").get(pk=grant.pk)
+    if grant.revoked_at:
+        raise Conflict("This grant was taken back already.", code="agents.grant.revoked_already")
+    if not reason.strip():
+        raise InvalidInput("The grant stands.", fields={"reason": "Say why it is taken back"})
+    _end(grant, actor, reason.strip())
+    record_act(
+        "agents.grant.revoked",
+        actor=actor,
+        target=("agent", agent.pk),
+        reason=reason.strip(),
+        detail={"tool": str(grant.tool)},
+    )
+    return grant
+
+
+def _end(grant: ToolGrant, actor: Principal, reason: str) -> None:
+    grant.revoked_at, grant.revoked_by, grant.revoke_reason = timezone.now(), actor, reason
+    grant.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
+
+
+def _problems(request: GrantRequest) -> dict[str, str]:
+    problems = {}
+    if not request.reason.strip():
+        problems["reason"] = "Say why the agent needs the tool"
+    if request.expires_at and request.expires_at <= timezone.now():
+        problems["expires_at"] = "Choose a time to come"
+    known = set(request.tool.operations.values_list("name", flat=True))
+    unknown = sorted(set(request.operations) - known)
+    if unknown:
+        problems["operations"] = f"The tool has no operation {', '.join(unknown)}"
+    return problems
