@@ -41,7 +41,7 @@ lint: $(VENV)/.dev ## Check style, types, architecture, migrations, deployment, 
 	@$(BIN)/openapi-spec-validator build/openapi.yaml
 
 bench: $(VENV)/.dev ## Run every benchmark
-	@for script in $(filter-out bench/rig.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
+	@for script in $(filter-out bench/rig.py bench/fleet.py,$(wildcard bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python $$script $(ARGS) || exit 1; done
 
 clean: ## Remove the virtual environment and all local data
 	@printf 'This removes $(VENV) and .chancery with all their data. Type yes: '; read answer; [ "$$answer" = yes ] && rm -rf $(VENV) .chancery

@@ -1,7 +1,7 @@
 """A large invented register for the other scripts: agents, what they use, what depends on what.
 
 Rows are written by the tables' owner in bulk; names and purposes are put together from words of office work,
-so that words are as common and as rare as in a real register. Not a benchmark by itself.
+so that words are as common and as rare as in a real register. Not a benchmark by itself: import it after Django is set up.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import numpy as np
 import psycopg
 from psycopg import Connection
 
+from apps.agents.models import Agent
+from apps.agents.services.indexing import count_terms, index_missing
+from apps.kit.ids import new_id
 from bench.rig import say
 
 DOES = (
@@ -91,8 +94,6 @@ def owner() -> Connection[tuple[object, ...]]:
 
 def load_agents(sketched: Sequence[Sketch], teams: int = 40) -> None:
     """Write the agents with their principals, teams and owners. About 15 s for 100,000."""
-    from apps.kit.ids import new_id
-
     chance = random.Random(11)
     say(f"writing {len(sketched):,} agents")
     with owner() as connection:
@@ -133,16 +134,12 @@ def load_search(
     sketched: Sequence[Sketch], embed: Callable[[Sequence[str]], list[list[float]]], model: str
 ) -> None:
     """Words, letters and vectors. Vectors are sums of the embedded parts with noise: shaped like real ones."""
-    from apps.agents.models import Agent
-    from apps.agents.services.indexing import count_terms, index_missing
-
     done = 0
     while changed := index_missing(5000):
         done += changed
         say(f"words of {done:,} agents")
     parts = _embedded_parts(embed)
     noise = np.random.default_rng(3)
-    ids = dict(Agent.objects.filter(name__in=[s.name for s in sketched[:1]]).values_list("name", "pk"))
     ids = dict(Agent.objects.values_list("name", "pk").iterator())
     with owner() as connection:
         connection.execute("DROP INDEX vector_of_purpose; DROP INDEX vector_of_clause")
@@ -163,9 +160,7 @@ def load_search(
             "ON CONFLICT (id) DO UPDATE SET model = EXCLUDED.model",
             [model],
         )
-        connection.execute(
-            "VACUUM ANALYZE agents_agentvector; VACUUM ANALYZE agents_searchdocument".split(";")[0]
-        )
+        connection.execute("VACUUM ANALYZE agents_agentvector")
         connection.execute("VACUUM ANALYZE agents_searchdocument")
     count_terms()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from apps.agents.filters import CERTIFICATION, TIERS, AgentFilter
-from apps.agents.models import Agent, BreakerState, State
-from apps.identity.models import Team
+from apps.agents.models import Agent, BreakerState, Dependency, NodeKind, State
+from apps.identity.access import access_of
+from apps.identity.models import Principal, Team
+from apps.identity.roles import Permission
 from apps.kit.ui import marks
 from apps.kit.ui.charts import Cell, HeatMatrix
 from apps.kit.ui.parts import Option
@@ -85,6 +87,18 @@ def fleet_matrix(agents: QuerySet[Agent], list_url: str) -> HeatMatrix:
     ]
     columns = [marks.state(state) for state in SHOWN_STATES]
     return HeatMatrix("Agents by tier and state", "Tier", columns, rows)
+
+
+def edges_visible_to(actor: Principal) -> QuerySet[Dependency]:
+    """Dependencies the actor may know of: neither end is an agent it may not see."""
+    if actor.kind == Principal.Kind.AGENT or not access_of(actor).allows_somewhere(Permission.AGENTS_VIEW):
+        return Dependency.objects.none()
+    if access_of(actor).allows(Permission.AGENTS_VIEW):
+        return Dependency.objects.all()
+    seen = Agent.objects.visible_to(actor).values("pk")
+    source = ~Q(source_kind=NodeKind.AGENT) | Q(source_id__in=seen)
+    target = ~Q(target_kind=NodeKind.AGENT) | Q(target_id__in=seen)
+    return Dependency.objects.filter(source, target)
 
 
 def _tier_query(tier: int | None) -> str:

@@ -29,6 +29,8 @@ from apps.kit.errors import InvalidInput, Unavailable
 Embed = Callable[[Sequence[str], str], list[Vector]]
 LONGEST_QUERY = 400
 NEAREST = 150  # rows taken from each vector index
+NEAREST_AMONG_SOME = 60
+FEW = 4000
 EXACT = 10.0  # added for the very name or number: more than any sum of standardised scores
 RARE_REACH = 600  # agents that rare words, or rare letters, may bring in altogether
 WEIGHTS = {"purpose": 1.2, "clause": 0.4, "name": 0.45, "words": 0.15, "letters": 0.3}
@@ -37,7 +39,7 @@ NEAR = """
 near_{part} AS MATERIALIZED (
   SELECT agent_id FROM agents_agentvector
   WHERE part = '{part}' AND model = %(model)s {visible}
-  ORDER BY vector <=> %(vector)s::halfvec LIMIT %(nearest)s
+  ORDER BY (vector <=> %(vector)s::halfvec) {exactly} LIMIT %(nearest)s
 ),"""
 RANKED = """
 WITH asked AS (
@@ -112,6 +114,20 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Narrowing:
+    """Which agents a search is among: SQL that gives their ids, with its parameters.
+
+    Of a few, every vector is compared (`+ 0` keeps the index out): exact, and faster than reading the index
+    on and on for rows that pass.
+    """
+
+    subquery: str
+    parameters: dict[str, Any]
+    is_everything: bool = False
+    is_few: bool = False
+
+
+@dataclass(frozen=True)
 class Found:
     """Hits, best first. `by` is 'meaning', 'words' when no vector could be had, or 'filters' when the query
     held nothing else."""
@@ -134,11 +150,11 @@ def search_agents(
     if not 0 < len(query) <= LONGEST_QUERY or "\0" in query:
         raise InvalidInput("Nothing was searched.", fields={"q": f"Enter 1 to {LONGEST_QUERY} characters"})
     asked = parse(query, actor=actor)
-    visible = (Agent.objects.visible_to(actor) if among is None else among).on_record()
+    visible = (Agent.objects.visible_to(actor) if among is None else among).filter(merged_into=None)
     if asked.filters:
         visible = visible.filter(asked.condition)
     if not asked.words:
-        plain = visible.with_people().order_by("-tier", "name", "pk")[:limit]
+        plain = visible.select_related("owner", "deputy", "team").order_by("-tier", "name", "pk")[:limit]
         return Found([Hit(agent, 0.0, None, [], "") for agent in plain], "filters", asked)
     vector, model = _vector_of(asked.words, embed)
     rows = _ranked(asked.words, visible, limit, vector, model)
@@ -173,10 +189,8 @@ def _model_in_use() -> str:
 def _ranked(
     words: str, visible: QuerySet[Agent], limit: int, vector: Vector | None, model: str
 ) -> list[tuple[Any, ...]]:
-    subquery, values = visible.order_by().values("pk").query.sql_with_params()
-    names = {f"visible_{number}": value for number, value in enumerate(values)}
-    named = subquery.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
-    parameters = names | {
+    seen = _narrowing(visible)
+    parameters = seen.parameters | {
         "words": telling_words(words) or [words],
         "letters": SparseVector(letters_of(words, LETTER_BUCKETS), LETTER_BUCKETS).to_text(),
         "name_letters": name_letters(words),
@@ -185,32 +199,48 @@ def _ranked(
         "slug": slugify(words),
         "number": agent_id_of(words),
         "exact": EXACT,
-        "nearest": NEAREST,
+        "nearest": NEAREST if seen.is_everything or seen.is_few else NEAREST_AMONG_SOME,
         "reach": RARE_REACH,
         "limit": limit,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         # Filtered rows do not count towards the nearest: the index is read on until enough are found.
         cursor.execute("SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 100")
-        cursor.execute(_statement(named, by_meaning=vector is not None), parameters)
+        cursor.execute(_statement(seen, by_meaning=vector is not None), parameters)
         return cursor.fetchall()
 
 
-def _statement(visible: str, *, by_meaning: bool) -> str:
-    narrowed = f"AND agent_id IN ({visible})"
+def _narrowing(visible: QuerySet[Agent]) -> Narrowing:
+    """How the set is told to the query: not at all, as a list of ids, or as a subquery."""
+    if str(visible.order_by().query.where) == str(Agent.objects.on_record().query.where):
+        return Narrowing("SELECT id FROM agents_agent WHERE merged_into_id IS NULL", {}, is_everything=True)
+    ids = list(visible.order_by().values_list("pk", flat=True)[: FEW + 1])
+    if len(ids) <= FEW:
+        return Narrowing("SELECT unnest(%(visible)s::uuid[])", {"visible": ids}, is_few=True)
+    subquery, values = visible.order_by().values("pk").query.sql_with_params()
+    names = {f"visible_{number}": value for number, value in enumerate(values)}
+    named = subquery.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
+    return Narrowing(named, names)
+
+
+def _statement(seen: Narrowing, *, by_meaning: bool) -> str:
+    narrowed = f"AND agent_id IN ({seen.subquery})"
     kinds = list(WEIGHTS) if by_meaning else ["words", "letters"]
     total = " + ".join(
         f"{WEIGHTS[kind]} * coalesce(({kind} - avg({kind}) OVER ()) / nullif(stddev_pop({kind}) OVER (), 0), 0)"
         for kind in kinds
     )
-    near = "".join(NEAR.format(part=part, visible=narrowed) for part in ("purpose", "clause"))
+    near = "".join(
+        NEAR.format(part=part, visible=narrowed, exactly="+ 0" if seen.is_few else "")
+        for part in ("purpose", "clause")
+    )
     return RANKED.format(
         near=near if by_meaning else "",
         near_rows="SELECT agent_id FROM near_purpose UNION SELECT agent_id FROM near_clause UNION"
         if by_meaning
         else "",
         visible=narrowed,
-        visible_itself=f"AND id IN ({visible})",
+        visible_itself=f"AND id IN ({seen.subquery})",
         vector_scores=VECTOR_SCORES if by_meaning else "",
         vector_join=VECTOR_JOIN if by_meaning else "",
         similarity="purpose" if by_meaning else "NULL::float",

@@ -11,7 +11,17 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.activity.models import ToolCall
-from apps.agents.models import Agent
+from apps.agents.models import (
+    Agent,
+    Claim,
+    DataSource,
+    Dependency,
+    ModelEndpoint,
+    PredictiveModel,
+    System,
+    Tool,
+    ToolGrant,
+)
 from apps.compliance.models import Certification, Finding
 from apps.compliance.services.findings import FindingDraft, raise_finding
 from apps.identity.models import ApiKey, LedgerEntry, Principal
@@ -38,6 +48,7 @@ class World:
     certification: Certification
     key: ApiKey
     decision: Decision
+    record: dict[str, Any]
     actors: dict[str, Principal] = field(default_factory=dict)
 
     def client(self, name: str, *, rest: bool) -> Any:
@@ -53,7 +64,7 @@ class World:
 
     def arguments(self, names: set[str], route: str) -> dict[str, Any]:
         """What stands in the address, by parameter and resource."""
-        agent_path = route.startswith(("agents/", "api/v1/agents/"))
+        nested = next((pk for part, pk in self.record.items() if f"/{part}/<" in route), None)
         by_resource = {
             "people": self.actors["viewer"].pk, "teams": self.agent.team_id, "api-keys": self.key.pk,
             "certifications": self.certification.pk, "findings": self.finding.pk, "decisions": self.decision.pk,
@@ -64,7 +75,7 @@ class World:
         values = {
             "agent_id": self.agent.pk, "call_id": self.call.pk, "finding_id": self.finding.pk, "key_id": self.key.pk,
             "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
-            "pk": self.agent.pk if agent_path else resource,
+            "pk": nested or resource or self.agent.pk,
         }  # fmt: skip
         return {name: values[name] for name in names}
 
@@ -93,7 +104,8 @@ def make_world() -> World:
         agent=agent, asked_by=agent.principal, tool_name="lookup_order", outcome="allow", code="policy.none",
         reason="No tool policy limits this agent.", decided_at=now,
     )  # fmt: skip
-    world = World(agent, call, finding, certification, factories.make_key(source, ["ingest"]).key, decision)
+    key = factories.make_key(source, ["ingest"]).key
+    world = World(agent, call, finding, certification, key, decision, make_record(agent))
     world.actors = {
         "viewer": factories.make_person(Role.VIEWER, ours),
         "owner": agent.owner,
@@ -108,6 +120,25 @@ def make_world() -> World:
         for role in (Role.CURATOR, Role.OPERATOR, Role.COMPLIANCE, Role.AUDITOR, Role.ADMINISTRATOR)
     }
     return world
+
+
+def make_record(agent: Agent) -> dict[str, Any]:
+    """One of each thing of the register, by the name its address has."""
+    tool = Tool.objects.create(name="lookup_order", server="orders")
+    model = ModelEndpoint.objects.create(provider="openai", model="gpt-4o")
+    edge = Dependency.objects.create(
+        source_kind="agent", source_id=agent.pk, target_kind="model", target_id=model.pk, relation="calls", origin="declared",
+    )  # fmt: skip
+    grant = ToolGrant.objects.create(agent=agent, tool=tool, reason="Its work", granted_by=agent.owner)
+    claim = Claim.objects.create(
+        agent=agent, field="framework", origin="imported", source="x", value="crewai"
+    )
+    return {
+        "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,
+        "predictive-models": PredictiveModel.objects.create(name="churn").pk,
+        "data-sources": DataSource.objects.create(name="orders").pk,
+        "systems": System.objects.create(name="core").pk,
+    }  # fmt: skip
 
 
 def endpoints() -> dict[str, tuple[str, set[str]]]:

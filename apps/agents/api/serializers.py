@@ -8,7 +8,16 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.agents import risk
-from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool
+from apps.agents.models import (
+    Agent,
+    AgentAlias,
+    AiActClass,
+    Blueprint,
+    Environment,
+    ObservedModel,
+    ObservedTool,
+    OversightLevel,
+)
 from apps.agents.search import Hit
 from apps.identity.api.serializers import PrincipalRef, TeamRef
 from apps.identity.models import Principal, Team
@@ -60,8 +69,10 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     class Meta:
         model = Agent
         fields = [
-            "id", "ref", "version", "principal", "name", "purpose", "state", "tier", "risk", "team", "owner", "deputy",
-            *risk.FIELDS, "framework", "repository", "breaker", "certified_until", "first_seen", "last_seen",
+            "id", "ref", "version", "slug", "principal", "name", "purpose", "state", "tier", "risk", "team", "owner",
+            "deputy", *risk.FIELDS, "business_service", "environment", "framework", "repository", "blueprint",
+            "endpoints", "languages", "users_served", "countries", "retention_days", "sub_processors", "oversight_level",
+            "ai_act_class", "tags", "custom", "breaker", "certified_until", "confirmed_at", "first_seen", "last_seen",
             "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = fields
@@ -98,6 +109,12 @@ def _people() -> Any:
     return Principal.objects.filter(kind=Principal.Kind.HUMAN)
 
 
+def _texts(longest: int) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.CharField(max_length=longest), max_length=200, required=False
+    )
+
+
 class AgentWrite(serializers.Serializer[Agent]):
     """The curated fields; each is optional in a PATCH."""
 
@@ -108,6 +125,21 @@ class AgentWrite(serializers.Serializer[Agent]):
     deputy = serializers.PrimaryKeyRelatedField(queryset=_people(), allow_null=True, required=False)
     framework = serializers.CharField(max_length=80, allow_blank=True, required=False)
     repository = serializers.URLField(max_length=200, allow_blank=True, required=False)
+    blueprint = serializers.PrimaryKeyRelatedField(
+        queryset=Blueprint.objects.all(), allow_null=True, required=False
+    )
+    business_service = serializers.CharField(max_length=120, allow_blank=True, required=False)
+    environment = serializers.ChoiceField(Environment.choices, allow_blank=True, required=False)
+    endpoints = _texts(300)
+    languages = _texts(35)
+    users_served = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    countries = _texts(2)
+    retention_days = serializers.IntegerField(min_value=0, max_value=36_500, allow_null=True, required=False)
+    sub_processors = _texts(120)
+    oversight_level = serializers.ChoiceField(OversightLevel.choices, allow_blank=True, required=False)
+    ai_act_class = serializers.ChoiceField(AiActClass.choices, allow_blank=True, required=False)
+    tags = _texts(50)
+    custom = serializers.DictField(required=False)
     data_sensitivity = serializers.IntegerField(min_value=1, max_value=4, required=False)
     decision_authority = serializers.IntegerField(min_value=1, max_value=4, required=False)
     blast_radius = serializers.IntegerField(min_value=1, max_value=4, required=False)

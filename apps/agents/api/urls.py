@@ -1,8 +1,36 @@
+from typing import Any
+
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import views
+from apps.agents.api import record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
-urlpatterns = [path("agents/search", views.AgentSearchView.as_view(), name="agents-search"), *router.urls]
+router.register("tools", record.ToolViewSet, "tools")
+router.register("models", record.ModelEndpointViewSet, "models")
+router.register("predictive-models", record.PredictiveModelViewSet, "predictive-models")
+router.register("data-sources", record.DataSourceViewSet, "data-sources")
+router.register("systems", record.SystemViewSet, "systems")
+router.register("dependencies", record.DependencyViewSet, "dependencies")
+of_agent = "agents/<uuid:agent_id>"
+many: dict[str, Any] = {"get": "list", "post": "create"}
+revoke: dict[str, Any] = {"post": "revoke"}
+settle: dict[str, Any] = {"post": "settle"}
+urlpatterns = [
+    path("agents/search", views.AgentSearchView.as_view(), name="agents-search"),
+    path(f"{of_agent}/grants", record.GrantViewSet.as_view(many), name="agent-grants"),
+    path(
+        f"{of_agent}/grants/<uuid:pk>/revoke",
+        record.GrantViewSet.as_view(revoke),
+        name="agent-grant-revoke",
+    ),
+    path(f"{of_agent}/versions", record.VersionViewSet.as_view(many), name="agent-versions"),
+    path(f"{of_agent}/claims", record.ClaimViewSet.as_view(many), name="agent-claims"),
+    path(
+        f"{of_agent}/claims/<int:pk>/settle",
+        record.ClaimViewSet.as_view(settle),
+        name="agent-claim-settle",
+    ),
+    *router.urls,
+]

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 
 from apps.agents.models import ASSETS, Asset, Dependency, Tool
 from apps.agents.versions import hash_of
@@ -80,7 +81,10 @@ def remove_asset(kind: str, asset_id: UUID, *, actor: Principal, reason: str) ->
         detail={"name": str(asset)},
     )
     Dependency.objects.filter(source_id=asset_id).delete()
-    asset.delete()
+    try:
+        asset.delete()
+    except ProtectedError as error:
+        raise Conflict(f"{asset} cannot go: it was granted to agents.", code="agents.asset.needed") from error
 
 
 def _set(kind: str, asset: Asset, values: Mapping[str, Any]) -> dict[str, list[str]]:

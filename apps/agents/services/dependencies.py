@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -161,7 +162,7 @@ def _problems(source: Node, target: Node, relation: str) -> dict[str, str]:
 
 
 def _exists(node: Node) -> bool:
-    model = Agent if node.kind == NodeKind.AGENT else ASSETS[node.kind]
+    model: Any = Agent if node.kind == NodeKind.AGENT else ASSETS[node.kind]
     return bool(model._default_manager.filter(pk=node.id).exists())
 
 

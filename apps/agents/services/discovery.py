@@ -245,4 +245,4 @@ def _add(model: type[Observed], uses: list[ToolUse | ModelUse], names: tuple[str
 
 
 def _longest(model: type[Observed], name: str) -> int:
-    return int(model._meta.get_field(name).max_length or 255)
+    return int(getattr(model._meta.get_field(name), "max_length", None) or 255)

@@ -13,6 +13,7 @@ from apps.agents.versions import Makeup, changes_between
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
+from apps.kit.errors import InvalidInput
 
 
 @transaction.atomic
@@ -22,6 +23,8 @@ def record_version(
     """Keep what the agent is made of now. The same makeup again is the same version, seen once more."""
     agent = lock_agent(agent)  # numbers are given one at a time
     require_for(actor, Permission.AGENTS_CURATE, agent)
+    if makeup == Makeup(commit=makeup.commit):
+        raise InvalidInput("No version was kept.", fields={"model": "Say what the agent is made of"})
     now = timezone.now()
     known = AgentVersion.objects.filter(agent=agent, fingerprint=makeup.fingerprint).first()
     if known:
