@@ -278,6 +278,11 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "PrincipalKindEnum": "apps.identity.models.Principal.Kind",
+        "DataClassEnum": "apps.agents.models.DataClass",
+        "NodeKindEnum": "apps.agents.models.NodeKind",
+        "OriginEnum": "apps.agents.models.Origin",
+        "SystemKindEnum": "apps.agents.models.System.Kind",
+        "ToolKindEnum": "apps.agents.models.Tool.Kind",
         "FindingKindEnum": "apps.compliance.models.Finding.Kind",
     },
 }

@@ -41,6 +41,7 @@ from apps.agents.services.versions import record_version
 from apps.agents.versions import Makeup
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
+from apps.identity.api.serializers import ReasonWrite
 from apps.identity.roles import Permission
 from apps.kit.errors import InvalidInput
 from apps.kit.rest.etags import check_if_match, etag_of
@@ -242,13 +243,13 @@ class GrantViewSet(OfAgentViewSet):
         )
         return Response(self.get_serializer(grant).data, status=201)
 
-    @extend_schema(request=shapes.ReasonWrite, responses=shapes.GrantSerializer)
+    @extend_schema(request=ReasonWrite, responses=shapes.GrantSerializer)
     @action(detail=True, methods=["post"])
     @idempotent
     def revoke(self, request: Request, agent_id: UUID, pk: UUID) -> Response:
         """Take a grant back."""
         grant = get_object_or_404(self.get_queryset(), pk=pk)
-        reason = body_of(request, shapes.ReasonWrite)["reason"]
+        reason = body_of(request, ReasonWrite)["reason"]
         return Response(self.get_serializer(revoke_grant(grant, reason=reason, actor=actor_of(request))).data)
 
 

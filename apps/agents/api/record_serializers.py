@@ -23,8 +23,6 @@ from apps.agents.models import (
     ToolGrant,
     ToolOperation,
 )
-from apps.agents.services.versions import makeup_of
-from apps.agents.versions import changes_between
 from apps.identity.api.serializers import PrincipalRef, TeamRef
 from apps.identity.models import Principal, Team
 
@@ -192,14 +190,10 @@ class GrantWrite(serializers.Serializer[ToolGrant]):
     expires_at = serializers.DateTimeField(required=False, allow_null=True, default=None)
 
 
-class ReasonWrite(serializers.Serializer[Any]):
-    reason = serializers.CharField(max_length=2000)
-
-
 class VersionSerializer(serializers.ModelSerializer[AgentVersion]):
-    """`changes` says in words what differs from the version before; null for the first."""
+    """`changes` says in words what differs from the version before; empty for the first."""
 
-    changes = serializers.SerializerMethodField()
+    changes = serializers.ListField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = AgentVersion
@@ -208,11 +202,6 @@ class VersionSerializer(serializers.ModelSerializer[AgentVersion]):
             "configuration_hash", "commit", "origin", "first_seen", "last_seen", "changes",
         ]  # fmt: skip
         read_only_fields = fields
-
-    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
-    def get_changes(self, version: AgentVersion) -> list[str] | None:
-        before = AgentVersion.objects.filter(agent=version.agent_id, number=version.number - 1).first()
-        return changes_between(makeup_of(before), makeup_of(version)) if before else None
 
 
 class VersionWrite(serializers.Serializer[AgentVersion]):

@@ -39,7 +39,8 @@ class Blueprint(models.Model):
 class AgentVersion(models.Model):
     """What an agent was made of at a time. `fingerprint` is the hash of all the other parts.
 
-    `tools` maps each tool to the hash of its schema ('' where unknown).
+    `tools` maps each tool to the hash of its schema ('' where unknown). `changes` says in words what differs from
+    the version before; empty for the first.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -54,6 +55,7 @@ class AgentVersion(models.Model):
     framework_version = models.CharField(max_length=80, blank=True)
     configuration_hash = models.CharField(max_length=64, blank=True)
     commit = models.CharField(max_length=64, blank=True)
+    changes = models.JSONField(default=list)
     origin = models.CharField(max_length=12, choices=Origin.choices)
     stated_by = models.ForeignKey(
         Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="+"

@@ -32,13 +32,13 @@ def record_version(
         known.save(update_fields=["last_seen", "label"])
         return known
     latest = AgentVersion.objects.filter(agent=agent).first()
+    said = changes_between(makeup_of(latest), makeup) if latest else []
     version = AgentVersion.objects.create(
         agent=agent, number=(latest.number if latest else 0) + 1, label=label, fingerprint=makeup.fingerprint,
         prompt_hash=makeup.prompt_hash, model=makeup.model, model_snapshot=makeup.model_snapshot, tools=dict(makeup.tools),
         framework_version=makeup.framework_version, configuration_hash=makeup.configuration_hash, commit=makeup.commit,
-        origin=origin, stated_by=actor, first_seen=now, last_seen=now,
+        changes=said, origin=origin, stated_by=actor, first_seen=now, last_seen=now,
     )  # fmt: skip
-    said = changes_between(makeup_of(latest), makeup) if latest else ["The first version on record."]
     record_act(
         "agents.version.began",
         actor=actor,
