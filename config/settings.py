@@ -169,6 +169,9 @@ CELERY_BEAT_SCHEDULE = {
     },
     "forget-requests": {"task": "identity.forget_requests", "schedule": crontab(hour=3, minute=10)},
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
+    "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
+    "keep-quality": {"task": "agents.keep_quality", "schedule": crontab(hour="*/6", minute=20)},
+    "remind-owners": {"task": "agents.remind_owners", "schedule": crontab(hour=7, minute=5)},
     "count-search-terms": {"task": "agents.count_terms", "schedule": 600.0, "options": {"expires": 600}},
 }
 

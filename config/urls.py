@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from apps.agents import views as agent_views
+from apps.agents.views import registry as agent_views
 from config import health
 from config.views import home
 

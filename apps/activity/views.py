@@ -13,7 +13,7 @@ from apps.activity.feed import short
 from apps.activity.filters import CallFilter
 from apps.activity.models import Outcome, ToolCall
 from apps.agents.models import Agent
-from apps.agents.views import visible_agent
+from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.ui.paging import page_of

@@ -168,8 +168,13 @@ def agents_like(agent: Agent, *, actor: Principal, limit: int = 5) -> list[Hit]:
     if own is None:
         return []
     visible = Agent.objects.visible_to(actor).on_record().exclude(pk=agent.pk)
-    rows = _ranked(own.text[:LONGEST_QUERY], visible, limit, own.vector.to_list(), model)
+    rows = _ranked(own.text[:LONGEST_QUERY], visible, limit, _numbers(own.vector), model)
     return _hits(rows)
+
+
+def _numbers(vector: Any) -> Vector:
+    """A stored vector as numbers: a list, or pgvector's own type, by how the connection reads it."""
+    return vector if isinstance(vector, list) else list(vector.to_list())
 
 
 def _vector_of(words: str, embed: Embed) -> tuple[Vector | None, str]:

@@ -10,3 +10,6 @@ agent_changed = Signal()
 
 agent_version_began = Signal()
 """Sent inside the transaction with `version` and `changes`, sentences of what differs from the one before."""
+
+owners_reminded = Signal()
+"""Sent inside the transaction with `campaign`, `agents_by_person: dict[Principal, list[Agent]]` and `is_late`."""

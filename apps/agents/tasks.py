@@ -1,8 +1,12 @@
 """Work of the registry that runs beside requests."""
 
+from uuid import UUID
+
 from celery import shared_task
 
 from apps.agents.services.indexing import count_terms, index_missing, refresh_vectors
+from apps.agents.services.jobs import run_job, stalled_jobs
+from apps.agents.services.review import keep_snapshot, remind_owners
 from apps.kit.embeddings import local_embedder, model_name
 
 
@@ -17,3 +21,30 @@ def refresh_agent_vectors() -> int:
 def count_search_terms() -> int:
     """Count how many agents hold each word; returns how many agents were counted."""
     return count_terms()
+
+
+@shared_task(name="agents.run_job", time_limit=3600, soft_time_limit=3500)
+def run_curation_job(job_id: str) -> int:
+    """Do what is left of a bulk edit, an import or an undo; returns how many items."""
+    return run_job(UUID(job_id))
+
+
+@shared_task(name="agents.resume_jobs")
+def resume_jobs() -> int:
+    """Every minute: take up jobs whose worker died or whose message was lost."""
+    stalled = stalled_jobs()
+    for job_id in stalled:
+        run_job(job_id)
+    return len(stalled)
+
+
+@shared_task(name="agents.keep_quality")
+def keep_quality() -> dict[str, int]:
+    """Daily: write down how many agents stand in each queue."""
+    return keep_snapshot()
+
+
+@shared_task(name="agents.remind_owners")
+def remind() -> int:
+    """Daily: remind owners of agents they are asked to confirm."""
+    return remind_owners()

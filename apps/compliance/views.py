@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.agents.access import may, require_for
-from apps.agents.views import visible_agent
+from apps.agents.views.doors import visible_agent
 from apps.compliance import queries
 from apps.compliance.forms import CertificationForm
 from apps.compliance.models import Certification, Finding, Framework

@@ -16,6 +16,31 @@ SENTENCES: Mapping[str, str] = {
     "agents.agent.drafted": "put it on record as a draft",
     "agents.agent.adopted": "adopted it. {detail[tier_reason]}",
     "agents.agent.edited": "edited the record",
+    "agents.agent.reconciled": "brought in what {detail[source]} says",
+    "agents.agent.confirmed": "confirmed that the record is true",
+    "agents.agent.absorbed": "merged {detail[name]} ({detail[ref]}) into it",
+    "agents.agent.merged": "merged it into {detail[name]} ({detail[ref]})",
+    "agents.agent.unmerged": "undid its merge with {detail[name]} ({detail[ref]})",
+    "agents.claim.settled": "settled what sources said of {detail[field]}",
+    "agents.version.began": "saw version {detail[number]} of it",
+    "agents.dependency.stated": "stated that it {detail[relation]} {detail[target]}",
+    "agents.dependency.withdrawn": "took back that it {detail[relation]} {detail[target]}",
+    "agents.grant.given": "gave it leave to use {detail[tool]}",
+    "agents.grant.revoked": "ended its leave to use {detail[tool]}",
+    "agents.campaign.begun": "began the campaign {detail[title]}, to be answered by {detail[due_on]}",
+    "agents.campaign.closed": "closed the campaign",
+    "agents.campaign.reminded": "reminded {detail[people]} people of {detail[agents]} agents",
+    **{
+        f"agents.{kind}.{verb}": f"{told} the {words} {{detail[name]}}"
+        for kind, words in (
+            ("tool", "tool"),
+            ("model", "model"),
+            ("predictive_model", "predictive model"),
+            ("data_source", "data source"),
+            ("system", "system"),
+        )
+        for verb, told in (("registered", "put on record"), ("edited", "edited"), ("removed", "removed"))
+    },
     "lifecycle.agent.registered": "registered it",
     "lifecycle.agent.in_review": "submitted it for review",
     "lifecycle.agent.certified": "accredited it",
@@ -62,7 +87,9 @@ def told(entry: LedgerEntry) -> Told:
     """The entry in words; an unknown code is told as it is."""
     body = orjson.loads(bytes(entry.body))
     detail = body.get("detail", {})
-    changes = {name: (pair[0], pair[1]) for name, pair in detail.get("changes", {}).items()}
+    stated = detail.get("changes")
+    pairs = stated.items() if isinstance(stated, dict) else ()  # versions tell their changes as sentences
+    changes = {name: (pair[0], pair[1]) for name, pair in pairs}
     return Told(
         body["actor"]["kind"],
         body["actor"]["name"],

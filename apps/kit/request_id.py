@@ -6,6 +6,8 @@ anybody could write somebody else's request id into the audit log.
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from uuid import uuid4
 
@@ -27,3 +29,13 @@ def begin_request(sent: str = "") -> str:
     request_id = sent if believed else uuid4().hex
     _current.set(request_id)
     return request_id
+
+
+@contextmanager
+def within_request(request_id: str) -> Iterator[None]:
+    """Work that a request began and another process goes on with is told under the request's id."""
+    mark = _current.set(request_id)
+    try:
+        yield
+    finally:
+        _current.reset(mark)

@@ -14,7 +14,7 @@ from apps.agents.access import require_for
 from apps.agents.forms import RecordForm, initial_of, levels_in
 from apps.agents.models import Agent, State
 from apps.agents.services.registry import Adoption
-from apps.agents.views import visible_agent
+from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.agents.access import may, require_for
 from apps.agents.models import Agent
-from apps.agents.views import visible_agent
+from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError

@@ -167,6 +167,18 @@
     if (xhr.getResponseHeader("HX-Retarget") || xhr.getResponseHeader("HX-Redirect")) return;
     toast(`This part did not load (${xhr.status}). Reference ${xhr.getResponseHeader("X-Request-ID") ?? "none"}`, "warn");
   });
+  // The list is swapped, the filters beside it stay (they have the focus): their counts are taken from the answer.
+  const recount = (html) => {
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    all("[data-count]").forEach((box) => {
+      const now = one(`[data-count="${CSS.escape(box.dataset.count)}"]`, fresh);
+      box.textContent = now ? now.textContent : "0";
+    });
+  };
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { elt, xhr, successful } = event.detail;
+    if (successful && elt.id === "filters-form") recount(xhr.responseText);
+  });
   document.addEventListener("htmx:sendError", () => toast("No connection. Nothing was changed.", "warn"));
   document.addEventListener("htmx:afterSettle", (event) => {
     one("[data-focus]", event.target)?.focus();

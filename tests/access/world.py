@@ -13,11 +13,16 @@ from rest_framework.test import APIClient
 from apps.activity.models import ToolCall
 from apps.agents.models import (
     Agent,
+    AgentMerge,
+    Campaign,
+    CampaignItem,
     Claim,
+    CurationJob,
     DataSource,
     Dependency,
     ModelEndpoint,
     PredictiveModel,
+    SavedView,
     System,
     Tool,
     ToolGrant,
@@ -75,7 +80,9 @@ class World:
         values = {
             "agent_id": self.agent.pk, "call_id": self.call.pk, "finding_id": self.finding.pk, "key_id": self.key.pk,
             "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
-            "pk": nested or resource or self.agent.pk,
+            "pk": nested or resource or self.agent.pk, "kind": "csv", "name": "framework", "verb": "cancel",
+            "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
+            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
         }  # fmt: skip
         return {name: values[name] for name in names}
 
@@ -133,7 +140,14 @@ def make_record(agent: Agent) -> dict[str, Any]:
     claim = Claim.objects.create(
         agent=agent, field="framework", origin="imported", source="x", value="crewai"
     )
+    job = CurationJob.objects.create(kind="bulk_edit", actor=agent.owner, title="Set framework")
+    view = SavedView.objects.create(owner=agent.owner, name="Mine", query="kept=mine")
+    duplicate = factories.make_agent("registered", tier=1, team=agent.team, name="duplicate")
+    merge = AgentMerge.objects.create(kept=agent, merged=duplicate, actor=agent.owner, reason="Same")
+    campaign = Campaign.objects.create(title="Q4", due_on=timezone.localdate(), created_by=agent.owner)
+    CampaignItem.objects.create(campaign=campaign, agent=agent, asked=agent.owner)
     return {
+        "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,
         "predictive-models": PredictiveModel.objects.create(name="churn").pk,
         "data-sources": DataSource.objects.create(name="orders").pk,

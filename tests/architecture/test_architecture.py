@@ -28,7 +28,10 @@ NOBODY_ACTS = {
     "record_verdicts", "trip_if_over",  # rules, in the pipeline's transaction
     "expire_certifications", "detect_drift", "raise_finding", "baseline_of",  # the clock
     "write_breaker", "write_certified_until",  # columns, for the service that acted
-    "lock_agent", "save_agent", "apply_changes", "record_changes", "new_agent",  # steps of a service
+    "lock_agent", "save_agent", "apply_changes", "set_fields", "new_agent", "record_acts",  # steps of a service
+    "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it
+    "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot",  # the worker and the clock
+    "may_undo", "may_undo_merge", "problems_of", "words_before_and_after", "progress_of", "revision_at", "value_in",  # no act
     "bootstrap_administrator",  # the console, before anybody exists
     "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act
 }  # fmt: skip

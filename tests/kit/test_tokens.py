@@ -14,7 +14,7 @@ GROUNDS = ("paper", "surface", "sunken", "raised", "hover", "select")
 OUTCOMES = ("allowed", "flagged", "anomaly", "violation")
 FILLS = ("allowed-fill", "flagged-fill", "anomaly-fill", "violation-fill", "ink")
 LEAST_DISTANCE = 11.0  # CIE76 between any two chart fills
-MOST_BYTES = 52_000
+MOST_BYTES = 64_000
 
 TEXT = [
     *itertools.product(("ink", "ink-2", "ink-3", "accent"), GROUNDS),

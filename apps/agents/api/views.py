@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.agents.api import serializers as shapes
+from apps.agents.columns import ordering_of, sortable
 from apps.agents.filters import AgentFilter
 from apps.agents.models import Agent
 from apps.agents.search import search_agents
@@ -29,7 +30,13 @@ from apps.kit.rest.reading import body_of
 
 
 class AgentPage(CursorPage):
+    """In the order that `?sort=` names; newest first otherwise."""
+
     ordering = ("-created_at", "id")
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Agent], view: object) -> tuple[str, ...]:
+        sort = request.query_params.get("sort", "")
+        return ordering_of(sort) if sort else self.ordering
 
 
 class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Agent]):
@@ -50,7 +57,10 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
     queryset = Agent.objects.none()
 
     def get_queryset(self) -> QuerySet[Agent]:
-        return Agent.objects.visible_to(actor_of(self.request)).with_people()
+        agents = Agent.objects.visible_to(actor_of(self.request)).with_people()
+        if self.action != "list":
+            return agents
+        return sortable(agents.on_record(), self.request.query_params.get("sort", "created"))
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         return self._answer(self.get_object())

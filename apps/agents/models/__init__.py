@@ -2,6 +2,7 @@
 
 from apps.agents.models.agents import (
     GOVERNED,
+    NEVER,
     Agent,
     AgentQuerySet,
     AiActClass,
@@ -31,6 +32,7 @@ from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, Sav
 from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import AgentAlias, ObservedModel, ObservedTool, ObservedUse
+from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, QualitySnapshot
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
     LETTER_BUCKETS,
@@ -42,10 +44,10 @@ from apps.agents.models.search import (
 from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
 
 __all__ = [
-    "ASSETS", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "SENSITIVITY", "Agent", "AgentAlias",
+    "ASSETS", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
-    "BreakerState", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
+    "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
     "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
-    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "SavedView", "SearchDocument", "SearchState",
+    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
     "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Self, TypeVar
 
 from auditlog.registry import auditlog
@@ -11,6 +12,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Coalesce
 from django_fsm import FSMField
 
 from apps.agents import risk
@@ -20,6 +22,7 @@ from apps.identity.roles import Permission
 from apps.kit.ids import new_id
 
 M = TypeVar("M", bound=models.Model)
+NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), models.DateTimeField())
 GOVERNED = frozenset(
     {"state", "breaker_state", "breaker_tripped_at", "breaker_reason", "certified_until", "tier"}
 )
@@ -189,11 +192,15 @@ class Agent(models.Model):
             models.CheckConstraint(condition=Q(state__in=State.values), name="agent_state_is_known"),
         ]
         indexes = [
-            models.Index(F("tier").desc(nulls_last=True), "name", "id", name="agent_by_risk"),
-            models.Index(fields=["-last_seen"], name="agent_by_last_seen"),
+            # One for each order of the list (apps.agents.columns), over expressions that are never null.
+            models.Index(Coalesce("tier", Value(0)).desc(), "name", "id", name="agent_by_risk"),
+            models.Index(Coalesce("last_seen", F("created_at")), "id", name="agent_by_last_seen"),
             models.Index(fields=["name", "id"], name="agent_by_name"),
-            models.Index(fields=["-created_at", "id"], name="agent_by_creation"),
-            models.Index(fields=["certified_until", "id"], name="agent_by_certification"),
+            models.Index(fields=["created_at", "id"], name="agent_by_creation"),
+            models.Index(Coalesce("certified_until", NEVER), "id", name="agent_by_certification"),
+            models.Index(Coalesce("confirmed_at", NEVER), "id", name="agent_by_confirmation"),
+            models.Index(fields=["owner", "state"], name="agent_by_owner"),
+            models.Index(fields=["team", "state"], name="agent_by_team"),
             GinIndex(fields=["tags"], name="agent_by_tag"),
         ]
 

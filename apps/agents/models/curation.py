@@ -6,6 +6,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from apps.agents.models.agents import Agent
 from apps.identity.models import Principal
@@ -66,7 +67,6 @@ class CurationJob(models.Model):
         BULK_EDIT = "bulk_edit", "Bulk edit"
         IMPORT = "import", "Import"
         UNDO = "undo", "Undo"
-        MERGE = "merge", "Merge"
 
     class State(models.TextChoices):
         PREVIEW = "preview", "Preview"
@@ -90,6 +90,7 @@ class CurationJob(models.Model):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="undone_by"
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    progressed_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     objects = JobQuerySet.as_manager()
@@ -99,6 +100,11 @@ class CurationJob(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def worked(self) -> int:
+        """Items that were worked on, done or not possible."""
+        return self.done + self.failed
 
 
 class CurationItem(models.Model):

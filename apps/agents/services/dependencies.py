@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ def declare_dependency(
 ) -> Dependency:
     """State that `source` needs `target`. Stating it again changes nothing but when it was last said."""
     _require_to_curate(source, actor)
-    problems = _problems(source, target, relation)
+    problems = _problems(source, target, relation, actor)
     if problems:
         raise InvalidInput("The dependency was not stated.", fields=problems)
     edge, created = Dependency.objects.get_or_create(
@@ -67,7 +67,10 @@ def declare_dependency(
     )
     if created:
         record_act(
-            "agents.dependency.stated", actor=actor, target=(source.kind, source.id), detail=_told(edge)
+            "agents.dependency.stated",
+            actor=actor,
+            target=(source.kind, source.id),
+            detail=_told(edge, _named(target, actor)),
         )
     return edge
 
@@ -85,7 +88,7 @@ def withdraw_dependency(edge: Dependency, *, actor: Principal, reason: str = "")
         actor=actor,
         target=(edge.source_kind, edge.source_id),
         reason=reason,
-        detail=_told(edge),
+        detail=_told(edge, _named(Node(edge.target_kind, edge.target_id), actor)),
     )
     edge.delete()
 
@@ -147,7 +150,7 @@ def _require_to_curate(source: Node, actor: Principal) -> None:
         require(actor, Permission.AGENTS_CURATE)
 
 
-def _problems(source: Node, target: Node, relation: str) -> dict[str, str]:
+def _problems(source: Node, target: Node, relation: str, actor: Principal) -> dict[str, str]:
     problems = {}
     if relation not in Dependency.Relation.values:
         problems["relation"] = f"Choose one of {', '.join(Dependency.Relation.values)}"
@@ -156,25 +159,21 @@ def _problems(source: Node, target: Node, relation: str) -> dict[str, str]:
     for name, node in (("source", source), ("target", target)):
         if node.kind not in NodeKind.values:
             problems[name] = f"Choose a kind of {', '.join(NodeKind.values)}"
-        elif not _exists(node):
+        elif _named(node, actor) is None:
             problems[name] = f"There is no such {NodeKind(node.kind).label.lower()}"
     return problems
 
 
-def _exists(node: Node) -> bool:
+def _named(node: Node, actor: Principal) -> Any:
+    """What stands at this end, of what the actor may know of; None where nothing does."""
     model: Any = Agent if node.kind == NodeKind.AGENT else ASSETS[node.kind]
-    return bool(model._default_manager.filter(pk=node.id).exists())
+    return model._default_manager.visible_to(actor).filter(pk=node.id).first()
 
 
-def _told(edge: Dependency) -> dict[str, str]:
+def _told(edge: Dependency, target: Any) -> dict[str, str]:
     return {
-        "target": f"{edge.target_kind} {edge.target_id}",
-        "relation": edge.relation,
+        "target": f"{NodeKind(edge.target_kind).label.lower()} {target}",
+        "target_id": str(edge.target_id),
+        "relation": Dependency.Relation(edge.relation).label,
         "origin": edge.origin,
     }
-
-
-def nodes_of(edges: Iterable[Dependency]) -> set[Node]:
-    """Both ends of all of them."""
-    found = {Node(edge.source_kind, edge.source_id) for edge in edges}
-    return found | {Node(edge.target_kind, edge.target_id) for edge in edges}

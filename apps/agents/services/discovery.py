@@ -75,6 +75,7 @@ def resolve_agents(sightings: Iterable[Sighting]) -> dict[Sighting, Agent]:
     found = _by_own_credential(wanted, sources)
     found |= _by_declaration([s for s in wanted if s not in found], sources)
     found |= _by_alias([s for s in wanted if s not in found])
+    found = _of_record(found)
     fresh = [s for s in wanted if s not in found]
     if fresh:
         found |= _discover(fresh, sources)
@@ -110,6 +111,13 @@ def record_model_uses(uses: Sequence[ModelUse]) -> None:
             for use in uses
         ]
     )
+
+
+def _of_record(found: dict[Sighting, Agent]) -> dict[Sighting, Agent]:
+    """Each sighting's agent, or the one it was merged into; one query where any was."""
+    merged = {agent.merged_into_id for agent in found.values()} - {None}
+    kept = Agent.objects.in_bulk(merged) if merged else {}
+    return {s: kept.get(agent.merged_into_id, agent) for s, agent in found.items()}
 
 
 def _by_own_credential(wanted: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sighting, Agent]:

@@ -158,7 +158,7 @@ def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = 
     Raises StaleWrite when the row is past `version`.
     """
     locked = (
-        kind._default_manager.select_for_update(of=("self",))
+        kind._default_manager.select_for_update(of=("self",), no_key=True)
         .select_related("owner", "deputy", "team", "blueprint")
         .get(pk=agent.pk)
     )
@@ -177,7 +177,18 @@ def save_agent(agent: Agent) -> None:
 
 
 def apply_changes(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Set the fields that differ; returns {field: [before, after]} in words. Raises InvalidInput."""
+    """Set the fields that differ; returns {field: [before, after]} in words. Raises InvalidInput.
+
+    The caller writes the agent; the name of its principal is written here.
+    """
+    differences = set_fields(agent, changes)
+    if "name" in differences:
+        Principal.objects.filter(pk=agent.principal_id).update(name=agent.name)
+    return differences
+
+
+def set_fields(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]:
+    """As above, on the instance alone: nothing is written."""
     unknown = sorted(set(changes) - set(EDITABLE))
     if unknown:
         raise InvalidInput(
@@ -192,13 +203,16 @@ def apply_changes(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[st
             differences[name] = [words_of(name, before), words_of(name, value)]
     if differences:
         _check(agent, set(differences))
-    if "name" in differences:
-        Principal.objects.filter(pk=agent.principal_id).update(name=agent.name)
     return differences
 
 
 def remember_statements(agent: Agent, stated: Mapping[str, Any], *, actor: Principal) -> None:
     """Keep a person's word on each of these fields, so that no weaker source overwrites it. One query."""
+    remember_many({agent: stated}, actor=actor)
+
+
+def remember_many(stated: Mapping[Agent, Mapping[str, Any]], *, actor: Principal) -> None:
+    """As above for many agents, in one query."""
     Claim.objects.bulk_create(
         [
             Claim(
@@ -209,7 +223,8 @@ def remember_statements(agent: Agent, stated: Mapping[str, Any], *, actor: Princ
                 value=stored(name, value),
                 stated_by=actor,
             )
-            for name, value in stated.items()
+            for agent, values in stated.items()
+            for name, value in values.items()
         ],
         update_conflicts=True,
         unique_fields=["agent", "field", "origin", "source"],
@@ -224,7 +239,7 @@ def _check(agent: Agent, changed: set[str]) -> None:
     for field in risk.FIELDS:
         if getattr(agent, field) not in (None, 1, 2, 3, 4):
             problems[field] = "Choose a level from 1 to 4"
-    for field in ("owner", "deputy"):
+    for field in changed & {"owner", "deputy"}:  # somebody who left stays named until replaced
         person = getattr(agent, field)
         if person and (person.kind != Principal.Kind.HUMAN or not person.is_active):
             problems[field] = "Choose an active person"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,17 @@ from apps.kit.request_id import current_request_id
 SYSTEM_ID = UUID("00000000-0000-7000-8000-000000000001")
 
 
+@dataclass(frozen=True)
+class Act:
+    """One governed act; the parts are those of `record_act`."""
+
+    action: str
+    actor: Principal
+    target: tuple[str, Any]
+    reason: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
 def record_act(
     action: str,
     *,
@@ -33,29 +45,45 @@ def record_act(
     (texts, booleans, integers below 2**53, lists, mappings): what else is needed to understand the act.
     Raises InvalidInput for a detail that has no canonical form, RuntimeError outside a transaction.
     """
+    act = Act(action, actor, target, reason, detail or {})
+    _require_transaction(action)
+    return LedgerEntry.objects.create(**_entry_of(act))
+
+
+def record_acts(acts: Sequence[Act]) -> None:
+    """Write many entries in the caller's transaction, in this order, in one query."""
+    if acts:
+        _require_transaction(acts[0].action)
+        LedgerEntry.objects.bulk_create([LedgerEntry(**_entry_of(act)) for act in acts])
+
+
+def _require_transaction(action: str) -> None:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError(f"{action} was recorded outside the transaction of its act")
+
+
+def _entry_of(act: Act) -> dict[str, Any]:
     at = timezone.now()
-    target_type, target_id = target[0], str(target[1])
+    target_type, target_id = act.target[0], str(act.target[1])
     body = {
         "id": str(new_id()),
         "at": at.isoformat(),
-        "action": action,
-        "actor": {"id": str(actor.pk), "kind": actor.kind, "name": actor.name},
+        "action": act.action,
+        "actor": {"id": str(act.actor.pk), "kind": act.actor.kind, "name": act.actor.name},
         "target": {"type": target_type, "id": target_id},
-        "reason": reason,
+        "reason": act.reason,
         "request_id": current_request_id(),
-        "detail": jsonable(dict(detail or {})),
+        "detail": jsonable(dict(act.detail)),
     }
-    return LedgerEntry.objects.create(
-        at=at,
-        action=action,
-        actor_id=actor.pk,
-        target_type=target_type,
-        target_id=target_id,
-        request_id=body["request_id"],
-        body=canonical(body),
-    )
+    return {
+        "at": at,
+        "action": act.action,
+        "actor_id": act.actor.pk,
+        "target_type": target_type,
+        "target_id": target_id,
+        "request_id": body["request_id"],
+        "body": canonical(body),
+    }
 
 
 def system_principal() -> Principal:

@@ -2,7 +2,7 @@
 
 from django.template import Library
 
-from apps.kit.ui import charts, comparisons
+from apps.kit.ui import charts, comparisons, trends
 
 register = Library()
 for _picture in (
@@ -11,5 +11,6 @@ for _picture in (
     comparisons.band_dots,
     comparisons.heat_table,
     comparisons.expiry_strip,
+    trends.trend_chart,
 ):
     register.simple_tag(_picture)

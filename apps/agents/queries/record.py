@@ -1,0 +1,114 @@
+"""Reading one record, or two beside each other, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.agents.fields import FIELDS, RELATIONS, Field, is_empty, restored, words_of
+from apps.agents.models import Agent, Claim, CurationItem, CustomField, Origin
+from apps.agents.reconciliation import rank
+from apps.agents.services.claims import contradictions_of
+from apps.identity.models import Principal
+
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Who answers for it", ("owner", "deputy", "team", "business_service")),
+    ("What it is", ("framework", "repository", "blueprint", "environment", "endpoints")),
+    ("Whom it reaches", ("users_served", "countries", "languages", "retention_days", "sub_processors")),
+    ("Oversight", ("oversight_level", "ai_act_class", "tags")),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One field of a record in words, who said it (None: nobody was asked), and whether a source says otherwise."""
+
+    spec: Field
+    words: str
+    link: str
+    claim: Claim | None
+    is_contradicted: bool
+
+    @property
+    def origin(self) -> str:
+        return Origin(self.claim.origin).label if self.claim else ""
+
+
+def record_parts(agent: Agent) -> list[tuple[str, list[Line]]]:
+    """The curated fields in groups, each with who said it; two queries."""
+    claims: dict[str, list[Claim]] = {}
+    for claim in agent.claims.select_related("stated_by"):
+        claims.setdefault(claim.field, []).append(claim)
+    parts = [(title, [_line(agent, name, claims.get(name, [])) for name in names]) for title, names in GROUPS]
+    custom = [_custom(agent, one, claims.get("custom", [])) for one in CustomField.objects.all()]
+    return [*parts, ("Custom fields", custom)] if custom else parts
+
+
+@dataclass(frozen=True)
+class ToldContradiction:
+    """A source that says otherwise than the record shows, in words."""
+
+    claim: Claim
+    label: str
+    source: str
+    shown: str
+    said: str
+
+
+def told_contradictions(agent: Agent, *, actor: Principal) -> list[ToldContradiction]:
+    """What a person should settle; two queries, and one for each person or team that is named."""
+    return [
+        ToldContradiction(
+            one.claim,
+            FIELDS[one.field].label,
+            f"{Origin(one.claim.origin).label}{f' ({one.claim.source})' if one.claim.source else ''}",
+            words_of(one.field, restored(one.field, one.shown)),
+            words_of(one.field, restored(one.field, one.said)),
+        )
+        for one in contradictions_of([agent], actor=actor)
+    ]
+
+
+def compared(pair: Sequence[Agent]) -> list[tuple[str, list[str], bool]]:
+    """Every field on which either of two records says something: label, both in words, whether they differ."""
+    rows = []
+    for name, spec in FIELDS.items():
+        words = [words_of(name, getattr(agent, name)) for agent in pair]
+        if any(words):
+            rows.append((spec.label, words, len(set(words)) > 1))
+    seen = [agent.last_seen.strftime("%Y-%m-%d %H:%M") if agent.last_seen else "Never" for agent in pair]
+    return [*rows, ("Last seen", seen, len(set(seen)) > 1)]
+
+
+def names_in(items: Iterable[CurationItem]) -> dict[str, str]:
+    """Names of the people, teams and blueprints that stand in these items by id; at most three queries."""
+    wanted: dict[str, set[str]] = {}
+    for item in items:
+        for values in (item.before, item.after):
+            for name, value in values.items():
+                if name in FIELDS and FIELDS[name].is_relation and value:
+                    wanted.setdefault(FIELDS[name].kind, set()).add(str(value))
+    return {
+        str(row.pk): str(row)
+        for kind, ids in wanted.items()
+        for row in RELATIONS[kind]._default_manager.filter(pk__in=ids)
+    }
+
+
+def _line(agent: Agent, name: str, claims: list[Claim]) -> Line:
+    spec, value = FIELDS[name], getattr(agent, name)
+    best = min(claims, key=lambda one: (rank(name, one.origin), one.source), default=None)
+    contradicted = any(
+        one.value != best.value for one in claims if best and not one.settled_at and one is not best
+    )
+    link = value if spec.kind == "link" and value else ""
+    return Line(spec, words_of(name, value), link, best, contradicted)
+
+
+def _custom(agent: Agent, field: CustomField, claims: list[Claim]) -> Line:
+    value: Any = agent.custom.get(field.key)
+    words = {True: "Yes", False: "No"}.get(value, str(value)) if not is_empty(value) else ""
+    link = value if field.kind == CustomField.Kind.URL and value else ""
+    best = min(claims, key=lambda one: (rank("custom", one.origin), one.source), default=None)
+    return Line(Field(f"custom.{field.key}", field.label, "custom"), words, link, best, False)

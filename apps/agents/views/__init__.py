@@ -1,0 +1,1 @@
+"""Pages of the registry, by what people do there."""
