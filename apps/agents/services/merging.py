@@ -82,11 +82,11 @@ def undo_merge(merge: AgentMerge, *, actor: Principal) -> AgentMerge:
         require_for(actor, Permission.AGENTS_CURATE, agent)
     if not may_undo_merge(merge):
         raise Conflict("This merge can no longer be undone.", code="agents.merge.cannot_be_undone")
-    AgentAlias.objects.filter(pk__in=merge.moved["aliases"]).update(agent=merged)
-    Candidate.objects.filter(pk__in=merge.moved["candidates"]).update(agent=merged)
+    AgentAlias.objects.filter(pk__in=merge.moved.get("aliases", ())).update(agent=merged)
+    Candidate.objects.filter(pk__in=merge.moved.get("candidates", ())).update(agent=merged)
     for name in USES:
-        _take_uses_back(name, merge.moved[name], kept)
-    _move_edges_back(merge.moved["dependencies"])
+        _take_uses_back(name, merge.moved.get(name, []), kept)
+    _move_edges_back(merge.moved.get("dependencies", []))
     merged = lock_agent(merged)
     merged.merged_into = None
     _save(merged, "merged_into")
