@@ -116,7 +116,8 @@ def _write(done: list[Outcome], actor: Principal) -> None:
         agent.updated_at = now
     columns = {name for outcome in done for name in outcome.differences} | {"tier", "version", "updated_at"}
     # Not through Agent.objects: that refuses governed columns, and the tier is this app's own to write.
-    QuerySet(Agent).bulk_update(list(agents), sorted(columns), batch_size=500)
+    plain: QuerySet[Agent] = QuerySet(Agent)
+    plain.bulk_update(list(agents), sorted(columns), batch_size=500)
     remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
     index_words(agents)
     _log(done)

@@ -27,56 +27,61 @@ from apps.kit.request_id import current_request_id, within_request
 TASK = "agents.run_job"
 STEP = 250
 UNDO_FOR = timedelta(days=1)
-Item, Job = CurationItem, CurationJob
-WORK: Mapping[str, Callable[[Job, Sequence[Item]], None]] = {
-    Job.Kind.BULK_EDIT: write_edits,
-    Job.Kind.UNDO: write_edits,
-    Job.Kind.IMPORT: import_rows,
+WORK: Mapping[str, Callable[[CurationJob, Sequence[CurationItem]], None]] = {
+    CurationJob.Kind.BULK_EDIT: write_edits,
+    CurationJob.Kind.UNDO: write_edits,
+    CurationJob.Kind.IMPORT: import_rows,
 }
 
 
 @transaction.atomic
-def start_job(job: Job, *, actor: Principal, reason: str = "") -> Job:
+def start_job(job: CurationJob, *, actor: Principal, reason: str = "") -> CurationJob:
     """Begin what the preview showed. Starting twice is starting once."""
     job = _own(job, actor)
-    if job.state == Job.State.RUNNING:
+    if job.state == CurationJob.State.RUNNING:
         return job
-    if job.state != Job.State.PREVIEW:
+    if job.state != CurationJob.State.PREVIEW:
         raise Conflict(
-            f"{job.title} is {Job.State(job.state).label.lower()}.", code="agents.job.not_in_preview"
+            f"{job.title} is {CurationJob.State(job.state).label.lower()}.", code="agents.job.not_in_preview"
         )
-    job.state, job.reason, job.request_id = Job.State.RUNNING, reason or job.reason, current_request_id()
+    job.state, job.reason, job.request_id = (
+        CurationJob.State.RUNNING,
+        reason or job.reason,
+        current_request_id(),
+    )
     job.save(update_fields=["state", "reason", "request_id"])
     transaction.on_commit(lambda: enqueue(job.pk))
     return job
 
 
 @transaction.atomic
-def cancel_job(job: Job, *, actor: Principal) -> Job:
+def cancel_job(job: CurationJob, *, actor: Principal) -> CurationJob:
     """Leave undone what is not done yet; what is done stays and can be undone."""
     job = _own(job, actor)
-    if job.state not in (Job.State.PREVIEW, Job.State.RUNNING):
+    if job.state not in (CurationJob.State.PREVIEW, CurationJob.State.RUNNING):
         raise Conflict(f"{job.title} is over.", code="agents.job.over")
-    job.state = Job.State.CANCELLED
+    job.state = CurationJob.State.CANCELLED
     job.finished_at = timezone.now()
     job.save(update_fields=["state", "finished_at"])
     return job
 
 
 @transaction.atomic
-def undo_job(job: Job, *, actor: Principal) -> Job:
+def undo_job(job: CurationJob, *, actor: Principal) -> CurationJob:
     """Start a job that gives every agent back what this one took, where nobody changed it again since."""
     job = _own(job, actor)
     if not may_undo(job):
         raise Conflict(f"{job.title} can no longer be undone.", code="agents.job.cannot_be_undone")
-    undo = Job.objects.create(
-        kind=Job.Kind.UNDO, actor=actor, title=f"Undo: {job.title}"[:200], undoes=job, state=Job.State.RUNNING,
+    undo = CurationJob.objects.create(
+        kind=CurationJob.Kind.UNDO, actor=actor, title=f"Undo: {job.title}"[:200], undoes=job, state=CurationJob.State.RUNNING,
         request_id=current_request_id(), reason=f"Undo of: {job.reason or job.title}",
     )  # fmt: skip
-    done = job.items.filter(state=Item.State.DONE).exclude(before={})
-    Item.objects.bulk_create(
+    done = job.items.filter(state=CurationItem.State.DONE).exclude(before={})
+    CurationItem.objects.bulk_create(
         [
-            Item(job=undo, position=one.position, agent_id=one.agent_id, before=one.after, after=one.before)
+            CurationItem(
+                job=undo, position=one.position, agent_id=one.agent_id, before=one.after, after=one.before
+            )
             for one in done
         ],
         batch_size=1000,
@@ -87,11 +92,11 @@ def undo_job(job: Job, *, actor: Principal) -> Job:
     return undo
 
 
-def may_undo(job: Job) -> bool:
+def may_undo(job: CurationJob) -> bool:
     """True within a day of its end, for what was done and is not undone yet."""
-    over = job.state in (Job.State.DONE, Job.State.CANCELLED) and job.finished_at is not None
+    over = job.state in (CurationJob.State.DONE, CurationJob.State.CANCELLED) and job.finished_at is not None
     recent = over and job.finished_at is not None and timezone.now() - job.finished_at < UNDO_FOR
-    return recent and job.done > 0 and job.kind != Job.Kind.UNDO and not hasattr(job, "undone_by")
+    return recent and job.done > 0 and job.kind != CurationJob.Kind.UNDO and not hasattr(job, "undone_by")
 
 
 def run_job(job_id: UUID, *, step: int = STEP) -> int:
@@ -105,19 +110,19 @@ def run_job(job_id: UUID, *, step: int = STEP) -> int:
 @transaction.atomic
 def advance_job(job_id: UUID, *, step: int = STEP) -> int:
     """One step; 0 when nothing is left, or another worker is at it."""
-    job = Job.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=job_id).first()
-    if job is None or job.state != Job.State.RUNNING:
+    job = CurationJob.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=job_id).first()
+    if job is None or job.state != CurationJob.State.RUNNING:
         return 0
-    items = list(job.items.filter(state=Item.State.WAITING).select_related("agent")[:step])
+    items = list(job.items.filter(state=CurationItem.State.WAITING).select_related("agent")[:step])
     if not items:
-        job.state, job.finished_at = Job.State.DONE, timezone.now()
+        job.state, job.finished_at = CurationJob.State.DONE, timezone.now()
         job.save(update_fields=["state", "finished_at"])
         return 0
     with within_request(job.request_id):
         WORK[job.kind](job, items)
-    Item.objects.bulk_update(items, ["state", "agent", "before", "after", "version", "problems"])
-    failed = sum(item.state == Item.State.FAILED for item in items)
-    Job.objects.filter(pk=job.pk).update(
+    CurationItem.objects.bulk_update(items, ["state", "agent", "before", "after", "version", "problems"])
+    failed = sum(item.state == CurationItem.State.FAILED for item in items)
+    CurationJob.objects.filter(pk=job.pk).update(
         done=F("done") + len(items) - failed, failed=F("failed") + failed, progressed_at=timezone.now()
     )
     return len(items)
@@ -127,7 +132,9 @@ def stalled_jobs() -> list[UUID]:
     """Jobs that run and have not moved for a minute: their worker died, or the broker lost them."""
     quiet = timezone.now() - timedelta(minutes=1)
     return list(
-        Job.objects.filter(state=Job.State.RUNNING, progressed_at__lt=quiet).values_list("pk", flat=True)
+        CurationJob.objects.filter(state=CurationJob.State.RUNNING, progressed_at__lt=quiet).values_list(
+            "pk", flat=True
+        )
     )
 
 
@@ -139,5 +146,5 @@ def enqueue(job_id: UUID) -> None:
         return
 
 
-def _own(job: Job, actor: Principal) -> Job:
-    return Job.objects.select_for_update(of=("self",)).visible_to(actor).get(pk=job.pk)
+def _own(job: CurationJob, actor: Principal) -> CurationJob:
+    return CurationJob.objects.select_for_update(of=("self",)).visible_to(actor).get(pk=job.pk)

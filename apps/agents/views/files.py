@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -66,7 +66,7 @@ def import_agents(request: PageRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.AGENTS_CURATE)
-def import_template(request: PageRequest) -> FileResponse | HttpResponse:
+def import_template(request: PageRequest) -> HttpResponse:
     """An empty table with the headings that are understood."""
     keys = ["name", "purpose", "owner", "deputy", "team", "business_service", "environment", "framework", "countries",
             "data_sensitivity", "decision_authority", "blast_radius", "regulatory_exposure", "tags"]  # fmt: skip

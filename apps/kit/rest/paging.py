@@ -31,7 +31,7 @@ class CursorPage(CursorPagination):
     page_size_query_param = "limit"
     ordering: str | tuple[str, ...] = "-id"  # type: ignore[assignment]
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request, self.base_url = request, request.build_absolute_uri()
         self.page_size = self.get_page_size(request) or self.page_size
         columns = self._columns(request, queryset, view)
@@ -64,7 +64,7 @@ class CursorPage(CursorPagination):
         values = [getattr(row, one.removeprefix("-")) for one in self._ordering]
         text = orjson.dumps([backwards, *values], default=str)
         return replace_query_param(
-            self.base_url, self.cursor_query_param, urlsafe_b64encode(text).decode().rstrip("=")
+            str(self.base_url), self.cursor_query_param, urlsafe_b64encode(text).decode().rstrip("=")
         )
 
 
