@@ -192,3 +192,49 @@ def _copy(
     with connection.cursor() as cursor, cursor.copy(f"COPY {target} FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def load_edges(edges: int, seed: int = 5) -> None:
+    """Tools, models, systems and `edges` dependencies of the agents there are: few things most need, many that few do."""
+    chance = random.Random(seed)
+    agents = list(Agent.objects.values_list("pk", flat=True))
+    say(f"writing {edges:,} edges")
+    tools, systems = [new_id() for _ in range(max(50, len(agents) // 20))], [new_id() for _ in range(200)]
+    with owner() as connection:
+        _copy(
+            connection,
+            "agents_tool (id, version, description, created_at, updated_at, name, server, kind, side_effect, data_classes, schema_hash)",
+            (
+                (pk, 1, "", "now", "now", f"tool-{n}", f"server-{n % 50}", "mcp", "", "{internal}", "")
+                for n, pk in enumerate(tools)
+            ),
+        )
+        _copy(
+            connection,
+            "agents_system (id, version, description, created_at, updated_at, name, kind, url, region, criticality)",
+            (
+                (pk, 1, "", "now", "now", f"system-{n}", "application", "", "", 1 + n % 4)
+                for n, pk in enumerate(systems)
+            ),
+        )
+        connection.execute(
+            "CREATE TEMP TABLE bench_edge (sk text, s uuid, tk text, t uuid, relation text, origin text)"
+        )
+        rows = [("tool", tool, "system", chance.choice(systems), "calls", "declared") for tool in tools]
+        heavy = [int(len(tools) * chance.random() ** 3) for _ in range(edges)]
+        for number in range(edges - len(rows)):
+            agent = agents[number % len(agents)]
+            if chance.random() < 0.15:
+                other = agents[chance.randrange(len(agents))]
+                rows.append(("agent", agent, "agent", other, "delegates_to", "declared"))
+            else:
+                rows.append(("agent", agent, "tool", tools[heavy[number]], "calls", "observed"))
+        _copy(connection, "bench_edge", iter(rows))
+        connection.execute(
+            """INSERT INTO agents_dependency
+                 (source_kind, source_id, target_kind, target_id, relation, origin, calls, first_seen, last_seen)
+               SELECT sk, s, tk, t, relation, origin, 1, now() - interval '60 days', now() - random() * interval '60 days'
+               FROM bench_edge WHERE s <> t ON CONFLICT DO NOTHING"""
+        )
+        connection.execute("DROP TABLE bench_edge")
+        connection.execute("VACUUM ANALYZE agents_dependency")

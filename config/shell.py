@@ -47,12 +47,12 @@ def open_findings(actor: Principal) -> int:
 
 def all_agents(actor: Principal) -> int:
     """Agents on record; one query."""
-    return Agent.objects.visible_to(actor).count()
+    return Agent.objects.visible_to(actor).on_record().count()
 
 
 def unadopted_agents(actor: Principal) -> int:
     """Agents seen but adopted by nobody; one query."""
-    return Agent.objects.visible_to(actor).filter(state=State.DISCOVERED).count()
+    return Agent.objects.visible_to(actor).on_record().filter(state=State.DISCOVERED).count()
 
 
 NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
@@ -76,6 +76,8 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 unadopted_agents,
                 is_turn=True,
             ),
+            Entry("Dependencies", "agents:graph", "graph", Permission.AGENTS_VIEW),
+            Entry("Quality", "agents:quality", "check", Permission.AGENTS_VIEW),
         ),
     ),
     (

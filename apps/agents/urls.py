@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.agents.views import curation, files, history, registry, review
+from apps.agents.views import curation, files, graph, history, registry, review
 
 app_name = "agents"
 urlpatterns = [
@@ -30,6 +30,9 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/merges/<uuid:merge_id>/undo/", curation.merge_undo, name="merge-undo"),
     path("agents/at/", history.register_at, name="at"),
     path("discovery/", registry.discovery, name="discovery"),
+    path("graph/", graph.graph, name="graph"),
+    path("graph/search/", graph.graph_search, name="graph-search"),
+    path("graph/export.<slug:kind>", graph.graph_export, name="graph-export"),
     path("quality/", review.quality, name="quality"),
     path("campaigns/", review.campaigns, name="campaigns"),
     path("campaigns/new/", review.campaign_begin, name="campaign-begin"),

@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import record, views
+from apps.agents.api import bulk, graph, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -18,6 +18,9 @@ many: dict[str, Any] = {"get": "list", "post": "create"}
 revoke: dict[str, Any] = {"post": "revoke"}
 settle: dict[str, Any] = {"post": "settle"}
 urlpatterns = [
+    path("graph", graph.GraphView.as_view(), name="graph"),
+    path("graph/impact", graph.ImpactView.as_view(), name="graph-impact"),
+    path("agents/bulk", bulk.BulkView.as_view(), name="agents-bulk"),
     path("agents/search", views.AgentSearchView.as_view(), name="agents-search"),
     path(f"{of_agent}/grants", record.GrantViewSet.as_view(many), name="agent-grants"),
     path(

@@ -210,7 +210,7 @@ class Agent(models.Model):
     @property
     def ref(self) -> str:
         """The number people quote: AGT-0412."""
-        return f"AGT-{self.number:04d}"
+        return ref_of(self.number)
 
     @property
     def is_tripped(self) -> bool:
@@ -232,6 +232,11 @@ class Agent(models.Model):
         if wanted is None or "state" in wanted:
             self.__dict__.pop("state", None)
         super().refresh_from_db(using=using, fields=wanted, from_queryset=from_queryset)
+
+
+def ref_of(number: int) -> str:
+    """The number as people quote it: AGT-0412."""
+    return f"AGT-{number:04d}"
 
 
 def agent_id_of(ref: str) -> int | None:

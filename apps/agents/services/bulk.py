@@ -25,6 +25,9 @@ from apps.identity.services.ledger import Act, record_acts
 from apps.kit.errors import DomainError, NotFound, StaleWrite
 
 
+TOLD = {"name", "purpose"}  # the fields that search reads
+
+
 @dataclass(frozen=True)
 class Edit:
     """What is to become of one agent. `version` refuses a stale write, None takes the record as it is.
@@ -119,7 +122,8 @@ def _write(done: list[Outcome], actor: Principal) -> None:
     plain: QuerySet[Agent] = QuerySet(Agent)
     plain.bulk_update(list(agents), sorted(columns), batch_size=500)
     remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
-    index_words(agents)
+    if columns & TOLD:
+        index_words(agents)
     _log(done)
 
 

@@ -26,6 +26,7 @@ from apps.kit.request_id import current_request_id, within_request
 
 TASK = "agents.run_job"
 STEP = 250
+ITEM_COLUMNS = ["state", "agent", "before", "after", "version", "problems"]
 UNDO_FOR = timedelta(days=1)
 WORK: Mapping[str, Callable[[CurationJob, Sequence[CurationItem]], None]] = {
     CurationJob.Kind.BULK_EDIT: write_edits,
@@ -120,7 +121,9 @@ def advance_job(job_id: UUID, *, step: int = STEP) -> int:
         return 0
     with within_request(job.request_id):
         WORK[job.kind](job, items)
-    CurationItem.objects.bulk_update(items, ["state", "agent", "before", "after", "version", "problems"])
+    CurationItem.objects.bulk_create(  # one statement of values: several times faster than bulk_update's cases
+        items, update_conflicts=True, unique_fields=["id"], update_fields=ITEM_COLUMNS
+    )
     failed = sum(item.state == CurationItem.State.FAILED for item in items)
     CurationJob.objects.filter(pk=job.pk).update(
         done=F("done") + len(items) - failed, failed=F("failed") + failed, progressed_at=timezone.now()
