@@ -23,8 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "sdk" / "src")]
 
-from bench.rig import arguments, data_folder, result, say
 from chancery_sdk.scan import Finding, recognise
+
+from bench.rig import arguments, data_folder, result, say
 
 FOLDER = "open/discovery"
 
