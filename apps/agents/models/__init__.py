@@ -11,6 +11,7 @@ from apps.agents.models.agents import (
     OversightLevel,
     State,
     agent_id_of,
+    plain,
 )
 from apps.agents.models.assets import (
     ASSETS,
@@ -48,4 +49,5 @@ __all__ = [
     "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
     "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "SavedView", "SearchDocument", "SearchState",
     "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of",
+    "plain",
 ]  # fmt: skip
