@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count, F, QuerySet, Value
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +15,7 @@ from apps.agents import queries, risk
 from apps.agents.access import may, require_for
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
-from apps.agents.models import Agent, State
+from apps.agents.models import Agent
 from apps.agents.search import search_agents
 from apps.agents.services.registry import create_draft, edit_agent
 from apps.identity.pages import PageRequest, page
@@ -56,20 +56,6 @@ def agent_list(request: PageRequest) -> HttpResponse:
         shown = page_of(request, _ranked(narrowed.qs), _order(request))
         context |= {"agents": [(agent, None) for agent in shown.rows], "page": shown}
     return render(request, "agents/agent_list.html", context)
-
-
-@require_safe
-@page(Permission.AGENTS_VIEW)
-def discovery(request: PageRequest) -> HttpResponse:
-    """Agents nobody has adopted yet, with what they were seen to do."""
-    waiting = Agent.objects.visible_to(request.actor).filter(state=State.DISCOVERED)
-    rows = waiting.annotate(tools=Count("observed_tools", distinct=True)).prefetch_related(
-        "aliases__source", "observed_tools", "observed_models"
-    )
-    shown = page_of(request, rows, ("-created_at", "id"), size=25)
-    return render(
-        request, "agents/discovery.html", {"page": shown, "agents": shown.rows, "total": waiting.count()}
-    )
 
 
 @require_safe
