@@ -186,8 +186,9 @@ def _inbox(request: PageRequest) -> str:
 @page(Permission.DISCOVERIES_REPORT)
 def discovery_upload(request: PageRequest) -> HttpResponse:
     """Read an export through the recognisers of the scanner, and report what it declares."""
-    form = UploadForm(request.POST or None, request.FILES or None, actor=request.actor)
-    if request.method == "POST" and form.is_valid():
+    posted = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    form = UploadForm(*posted, actor=request.actor)
+    if form.is_valid():
         try:
             reported = _report(form.cleaned_data, request.actor)
         except DomainError as error:
