@@ -37,7 +37,9 @@ class SourceForm(PlainForm):
         empty_label="No team",
         help_text="Agents it discovers belong to this team at first.",
     )
-    scope = forms.ChoiceField(choices=SOURCE_USES, initial=Scope.INGEST.value, required=False, label="Used for")
+    scope = forms.ChoiceField(
+        choices=SOURCE_USES, initial=Scope.INGEST.value, required=False, label="Used for"
+    )
 
     def clean_scope(self) -> str:
         return str(self.cleaned_data["scope"] or Scope.INGEST.value)
