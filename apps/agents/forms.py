@@ -147,9 +147,8 @@ class DecisionForm(PlainForm):
         self.act, self.actor = act, actor
         for name in {"agent", "reason", "days"} - ASKED.get(act, set()):
             del self.fields[name]
-        for name in ("agent", "reason"):
-            if name in self.fields:
-                self.fields[name].required = True
+        for field in self.fields.values():
+            field.required = True
 
     def clean_agent(self) -> Agent:
         number = agent_id_of(self.cleaned_data["agent"])
@@ -163,7 +162,7 @@ class DecisionForm(PlainForm):
     def verdict(self) -> Verdict:
         """The decision as the service takes it; the form must be valid."""
         stated = self.cleaned_data
-        days = stated.get("days") or IGNORED_FOR_DAYS
+        days = stated.get("days", IGNORED_FOR_DAYS)
         return Verdict(self.act, stated.get("agent"), stated.get("reason", ""), days)
 
 

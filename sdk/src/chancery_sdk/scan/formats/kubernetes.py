@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from chancery_sdk.scan.documents import line_of
+from chancery_sdk.scan.documents import line_of, walk
 from chancery_sdk.scan.finding import LIKELY, POSSIBLE, Finding, Role, names_of, text_of
 from chancery_sdk.scan.source import Source
 
@@ -202,12 +202,34 @@ def _environment(container: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
         yield name, text_of(item.get("value")) if MODEL_NAMES.match(name) else None
 
 
+DECLARED_ID: Final = re.compile(r"(?:^|,)\s*chancery\.agent\.id=([\w-]+)")
+
+
+def _declared_id(document: dict[str, Any]) -> str:
+    """The agent this resource says it runs: an annotation, a label, or a resource attribute of its telemetry."""
+    metadata = _mapping(document.get("metadata"))
+    for place in (_mapping(metadata.get("annotations")), _mapping(metadata.get("labels"))):
+        if said := text_of(place.get("chancery.dev/agent")):
+            return said
+    for part in walk(_mapping(document.get("spec"))):
+        found = (
+            DECLARED_ID.search(text_of(part.get("value")) or "")
+            if part.get("name") == "OTEL_RESOURCE_ATTRIBUTES"
+            else None
+        )
+        if found:
+            return found[1]
+    return ""
+
+
 def _extra(document: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     namespace = text_of(document["metadata"].get("namespace"))
     images = [_mapping(spec.get(key)).get("image") for key in ("byo", "source", "deployment")] + [
         spec.get("image")
     ]
     kept: dict[str, Any] = {"namespace": namespace} if namespace else {}
+    if declared := _declared_id(document):
+        kept["declared_id"] = declared
     return kept | ({"images": list(names_of(images))} if names_of(images) else {})
 
 
