@@ -19,9 +19,9 @@ LEFT_OUT: Final = frozenset(
 )  # fmt: skip
 SUFFIXES: Final = frozenset(
     {".md", ".mdc", ".markdown", ".json", ".jsonc", ".json5", ".yaml", ".yml", ".toml", ".py", ".pyi", ".cs", ".tf",
-     ".tofu", ".csv", ".tsv", ".template"}
+     ".tofu", ".csv", ".tsv", ".template", ".af", ".ts", ".tsx", ".js", ".mjs", ".cjs", ".mts"}
 )  # fmt: skip
-NAMES: Final = frozenset({".cursorrules", ".windsurfrules", ".clinerules", ".goosehints"})
+NAMES: Final = frozenset({".roomodes", ".cursorrules", ".windsurfrules", ".clinerules", ".goosehints"})
 Progress = Callable[[int, int, str], None]
 
 
