@@ -269,4 +269,53 @@ PROGRAMS: list[Case] = [
         """,
         {"name": "files", "role": "mcp_server"},
     ),
+    case(
+        "chess.py",
+        """
+        from autogen_core import SingleThreadedAgentRuntime
+        from autogen_core.tools import FunctionTool
+        from agents import PlayerAgent
+        from clients import client_from_env
+
+        async def main(runtime):
+            def look() -> str: ...
+            tools = [FunctionTool(look, name="board", description="x")]
+            await PlayerAgent.register(runtime, "White", lambda: PlayerAgent(description="Plays", tools=tools))
+        """,
+        {"name": "White", "framework": "autogen", "tools": {"look"}, "description": "Plays"},
+    ),
+    case(
+        "assistant.py",
+        """
+        from semantic_kernel.agents import AzureAssistantAgent
+        async def main():
+            client = AzureAssistantAgent.create_client()
+            definition = await client.beta.assistants.create(model="gpt-4o", name="Host", instructions="x")
+            agent = AzureAssistantAgent(client=client, definition=definition, plugins=[Menu()])
+        """,
+        {"name": "Host", "model": "gpt-4o", "tools": {"Menu"}},
+    ),
+    case(
+        "swarm.py",
+        """
+        from langchain.agents import create_agent
+        from langgraph_swarm import create_handoff_tool, create_swarm
+        to_b = create_handoff_tool(agent_name="b")
+        a = create_agent("openai:gpt-4o", tools=[look, to_b], name="a")
+        app = create_swarm([a], default_active_agent="a").compile()
+        """,
+        {"name": "a", "model": "openai:gpt-4o", "tools": {"look", "to_b"}},
+        {"model": None, "extra.sub_agents": ["a"]},
+    ),
+    case(
+        "hosted.py",
+        """
+        from agents import Agent, HostedMCPTool
+        poet = Agent(name="Poet")
+        lead = Agent(name="Lead", tools=[poet.as_tool(tool_name="write_poem", tool_description="x"),
+                                         HostedMCPTool(tool_config={"type": "mcp", "server_label": "wiki", "server_url": "u"})])
+        """,
+        {"name": "Poet"},
+        {"name": "Lead", "tools": {"write_poem"}, "mcp_servers": {"wiki"}},
+    ),
 ]

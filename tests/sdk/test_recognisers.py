@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from chancery_sdk.scan import Finding, recognise
+from chancery_sdk.scan import RECOGNISERS, Finding, recognise
+from chancery_sdk.scan.source import Source
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.sdk.programs import PROGRAMS
 from tests.sdk.variants import DECLARED, case
@@ -94,6 +98,45 @@ HOSTILE = [
 @pytest.mark.parametrize(("path", "text"), HOSTILE, ids=[path for path, _ in HOSTILE])
 def test_hostile_text_is_read_within_bounds_and_never_raises(path: str, text: str) -> None:
     assert all(isinstance(one, Finding) for one in recognise(path, text))
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(max_size=3),
+    st.just([]),
+    st.just({}),
+    st.just([None, 1, "x"]),
+    st.just({"": None}),
+)
+
+
+def mutated(value: Any, data: st.DataObject) -> Any:
+    """The value with some parts replaced by what nobody would write there."""
+    if data.draw(st.integers(0, 9)) == 0:
+        return data.draw(ODD)
+    if isinstance(value, dict):
+        return {key: mutated(item, data) for key, item in value.items()}
+    return [mutated(item, data) for item in value] if isinstance(value, list) else value
+
+
+SHAPED = [
+    (path, Source(path, text)) for path, text, _ in DECLARED if path.endswith((".json", ".yaml", ".yml"))
+]
+
+
+@pytest.mark.parametrize(("path", "source"), SHAPED, ids=[path for path, _ in SHAPED])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_no_recogniser_stumbles_over_a_document_of_an_odd_shape(
+    path: str, source: Source, data: st.DataObject
+) -> None:
+    documents = [json.dumps(mutated(one, data)) for one in source.documents]
+    text = documents[0] if path.endswith(".json") else "\n---\n".join(documents)
+    odd = Source(path, text)
+    for recogniser in RECOGNISERS.values():
+        recogniser(odd)
 
 
 def test_nothing_secret_of_a_client_configuration_is_kept() -> None:

@@ -64,13 +64,16 @@ RECOGNISERS: Final[Mapping[str, Recogniser]] = {
 }
 
 
+UNFORESEEN: Final = (RecursionError, AttributeError, TypeError, ValueError, LookupError)
+
+
 def recognise(path: str, text: str) -> list[Finding]:
     """What the file at `path` declares, by its path and text alone. Never raises for what stands in the text."""
     source = Source(path, text)
     for recogniser in RECOGNISERS.values():
         try:
             found = recogniser(source)
-        except RecursionError:  # an expression nested beyond what the interpreter walks
+        except UNFORESEEN:  # nested or shaped as no one foresaw: one odd file must not end a scan
             continue
         if found:
             return found

@@ -39,7 +39,7 @@ def read_cloudformation(source: Source) -> list[Finding]:
     found = []
     for document in source.mappings:
         for logical_id, resource in _mapping(document.get("Resources")).items():
-            if isinstance(resource, dict) and resource.get("Type") in CLOUDFORMATION_AGENTS:
+            if isinstance(resource, dict) and str(resource.get("Type")) in CLOUDFORMATION_AGENTS:
                 found.append(_stack_agent(source, document, logical_id, resource))
     return found
 

@@ -81,7 +81,7 @@ def _toolhive(source: Source, document: dict[str, Any]) -> list[Finding]:
     kinds = ("MCPServer", "MCPRemoteProxy", "VirtualMCPServer")
     return (
         [_server(source, document, "toolhive-mcpserver-crd", "toolhive")]
-        if document.get("kind") in kinds
+        if str(document.get("kind")) in kinds
         else []
     )
 
@@ -156,7 +156,7 @@ def _server(source: Source, document: dict[str, Any], kind: str, framework: str)
 
 def _workload(source: Source, document: dict[str, Any]) -> list[Finding]:
     """A workload whose containers call a language model, or whose image says what it is."""
-    if document.get("kind") not in WORKLOADS:
+    if str(document.get("kind")) not in WORKLOADS:
         return _ark(source, document)
     containers = list(_containers(_mapping(document.get("spec"))))
     environment = {name: value for container in containers for name, value in _environment(container)}

@@ -98,7 +98,7 @@ def read_roo_modes(source: Source) -> list[Finding]:
     return [
         Finding(
             "roo-mode", "roo-code", name=text_of(mode.get("name")) or text_of(mode.get("slug")),
-            tools=names_of(group if isinstance(group, str) else None for group in mode.get("groups") or ()),
+            tools=names_of(group if isinstance(group, str) else None for group in _list(mode.get("groups"))),
             description=text_of(mode.get("description")) or text_of(mode.get("whenToUse")) or "",
             place=source.at(line_of(mode)),
         )
@@ -142,7 +142,7 @@ def read_letta(source: Source) -> list[Finding]:
         Finding(
             "letta-agent-file", "letta", name=text_of(one["name"]),
             model=text_of(_mapping(one.get("llm_config")).get("model")) or text_of(one.get("model")),
-            tools=names_of([*(tools.get(str(key)) for key in one.get("tool_ids") or ()), *(tool.get("name") for tool in _dicts(one.get("tools")))]),
+            tools=names_of([*(tools.get(str(key)) for key in _list(one.get("tool_ids"))), *(tool.get("name") for tool in _dicts(one.get("tools")))]),
             description=text_of(one.get("description")) or "", place=source.at(source.line_with('"name"')),
         )
         for one in agents
@@ -186,6 +186,10 @@ def read_yaml_client(source: Source) -> list[Finding]:
 
 def _dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> dict[str, Any]:

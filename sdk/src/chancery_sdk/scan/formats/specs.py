@@ -117,7 +117,11 @@ def _cagent_model(reference: str | None, models: dict[str, Any]) -> str | None:
 def _cagent_server(tool: dict[str, Any]) -> object:
     remote = tool.get("remote")
     address = remote.get("url") if isinstance(remote, dict) else None
-    arguments = [str(part) for part in tool.get("args") or [] if not str(part).startswith("-")]
+    arguments = [
+        str(part)
+        for part in (tool["args"] if isinstance(tool.get("args"), list) else [])
+        if not str(part).startswith("-")
+    ]
     return (
         tool.get("ref")
         or tool.get("name")

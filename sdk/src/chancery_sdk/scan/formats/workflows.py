@@ -33,7 +33,7 @@ def read_n8n(source: Source) -> list[Finding]:
 
 def _n8n_agent(source: Source, workflow: dict[str, Any], node: dict[str, Any]) -> Finding:
     name = text_of(node.get("name"))
-    nodes = {item.get("name"): item for item in _dicts(workflow.get("nodes"))}
+    nodes = {str(item.get("name")): item for item in _dicts(workflow.get("nodes"))}
     models = [nodes.get(other, {}) for other in _connected(workflow, name, "ai_languageModel")]
     tools = list(_connected(workflow, name, "ai_tool"))
     clients = [tool for tool in tools if "mcpClient" in str(nodes.get(tool, {}).get("type"))]
@@ -56,8 +56,8 @@ def _n8n_agent(source: Source, workflow: dict[str, Any], node: dict[str, Any]) -
 def _connected(workflow: dict[str, Any], target: str | None, kind: str) -> Iterator[str]:
     """Names of the nodes whose output of this kind leads into the target."""
     for name, outputs in workflow["connections"].items():
-        for group in _mapping(outputs).get(kind) or []:
-            if any(isinstance(end, dict) and end.get("node") == target for end in group or []):
+        for group in _list(_mapping(outputs).get(kind)):
+            if any(end.get("node") == target for end in _dicts(group)):
                 yield str(name)
 
 
@@ -140,7 +140,9 @@ def read_flowise(source: Source) -> list[Finding]:
 def _is_flowise_agent(data: dict[str, Any]) -> bool:
     if "inputAnchors" not in data and "inputParams" not in data:
         return False
-    return data.get("category") in FLOWISE_AGENT_CATEGORIES or data.get("name") in FLOWISE_AGENT_NODES
+    return (
+        str(data.get("category")) in FLOWISE_AGENT_CATEGORIES or str(data.get("name")) in FLOWISE_AGENT_NODES
+    )
 
 
 def _flowise_agent(source: Source, flow: dict[str, Any], node: str) -> Finding:
@@ -225,6 +227,10 @@ def _langflow_agent(
 
 def _dicts(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -10,7 +10,15 @@ from typing import Any, Final
 
 from chancery_sdk.scan.finding import POSSIBLE, READ, Finding, Role, names_of
 from chancery_sdk.scan.python import handmade
-from chancery_sdk.scan.python.frameworks import HUMAN, ORCHESTRATION, Framework, framework_of, makes_agent
+from chancery_sdk.scan.python.frameworks import (
+    FACTORIES,
+    HUMAN,
+    ORCHESTRATION,
+    POSITIONAL,
+    Framework,
+    framework_of,
+    makes_agent,
+)
 from chancery_sdk.scan.python.names import Names, Site, spelled
 from chancery_sdk.scan.python.tools import Equipment, elements, equipment_of, servers_of
 from chancery_sdk.scan.python.visit import names_of_module
@@ -105,8 +113,7 @@ def maker_of(names: Names, call: ast.Call) -> tuple[Framework | None, str]:
     head, _, called = dotted.rpartition(".")
     if head and head.rpartition(".")[2][:1].isupper():  # ReActAgent.from_tools(...), Assistant.create(...)
         inner, _, class_name = head.rpartition(".")
-        is_factory = called.startswith(("from_", "create", "build"))
-        head, called = (inner, class_name) if is_factory else ("", called)
+        head, called = (inner, class_name) if FACTORIES.match(called) else ("", called)
     framework = framework_of(head) if head else None
     return (framework, called) if framework and makes_agent(framework, called) else (None, "")
 
@@ -122,7 +129,7 @@ def _local_maker(names: Names, call: ast.Call) -> tuple[Framework | None, str]:
 
 
 def _agent(source: Source, names: Names, site: Site, framework: Framework, called: str) -> Finding:
-    given = arguments_of(site.call, framework)
+    given = arguments_of(names, site, framework, called)
     equipment = _equipment(names, site, given)
     name, alternatives = _name(source, names, site, given)
     sub_agents = _sub_agents(names, site, given)
@@ -148,15 +155,21 @@ def _agent(source: Source, names: Names, site: Site, framework: Framework, calle
     )
 
 
-def arguments_of(call: ast.Call, framework: Framework) -> dict[str, ast.expr]:
-    """Arguments by keyword; leading positional ones by the framework's order."""
-    given = dict(zip(framework.positional, call.args, strict=False))
-    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
-    for keyword in call.keywords:  # Agent(**{"name": ...})
+def arguments_of(names: Names, site: Site, framework: Framework, called: str) -> dict[str, ast.expr]:
+    """Arguments by keyword; leading positional ones by the framework's order; those of a definition handed in."""
+    given = dict(zip(POSITIONAL.get(called, framework.positional), site.call.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in site.call.keywords if keyword.arg}
+    for keyword in site.call.keywords:  # Agent(**{"name": ...})
         if keyword.arg is None and isinstance(keyword.value, ast.Dict):
             for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
                 if isinstance(key, ast.Constant) and isinstance(key.value, str):
                     given.setdefault(key.value, value)
+    for value in names.assigned(spelled(given["definition"]), site.scope) if "definition" in given else ():
+        made = value.value if isinstance(value, ast.Await) else value
+        if isinstance(
+            made, ast.Call
+        ):  # Agent(definition=await client.assistants.create(name=..., model=...))
+            given = {keyword.arg: keyword.value for keyword in made.keywords if keyword.arg} | given
     return given
 
 

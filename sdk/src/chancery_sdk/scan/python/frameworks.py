@@ -5,6 +5,7 @@ A class of a known module whose name ends in `Agent` counts too, so that a new o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,7 +34,7 @@ def _of(
 
 
 FRAMEWORKS: Final = (
-    _of("openai-agents-sdk", "openai-agents", "agents", is_generic_module=True),
+    _of("openai-agents-sdk", "openai-agents", "agents", "Agent RealtimeAgent SandboxAgent", is_generic_module=True),
     _of("pydantic-ai", "pydantic-ai", "pydantic_ai", positional="model"),
     _of("google-adk", "google-adk", "google.adk google_adk", "Workflow"),
     _of("crewai", "crewai", "crewai crewai_tools", "", "role goal"),
@@ -82,6 +83,14 @@ FRAMEWORKS: Final = (
     _of("llama-stack-code", "llama-stack", "llama_stack_client llama_stack", "", "client"),
 )  # fmt: skip
 
+# Makers whose first argument is not what their framework's others take.
+POSITIONAL: Final = {
+    "create_swarm": ("agents",),
+    "create_supervisor": ("agents",),
+    "initialize_agent": ("tools", "model"),
+}
+# Class methods that make an agent: ReActAgent.from_tools(...)
+FACTORIES: Final = re.compile(r"^(from_\w+|create|create_agent|acreate|build|initialize)$")
 # Bases and helpers that end in `Agent` and make none.
 NOT_MAKERS: Final = frozenset({"UserAgent", "TransferToAgent", "get_agent", "AIAgent"})
 HUMAN: Final = ("UserProxyAgent", "UserProxy", "HumanAgent", "HumanProxy")
@@ -105,6 +114,8 @@ def framework_of(dotted: str) -> Framework | None:
 def makes_agent(framework: Framework, callable_name: str) -> bool:
     if callable_name in NOT_MAKERS or callable_name.startswith("_"):
         return False
+    if framework.is_generic_module:  # people call packages of their own `agents` too
+        return callable_name in framework.makers
     return callable_name in framework.makers or (
         callable_name.endswith("Agent") and callable_name[0].isupper()
     )

@@ -36,26 +36,30 @@ AGENT_APIS: Final = {
 def registered(source: Source, names: Names) -> list[Finding]:
     """AutoGen core: `Writer.register(runtime, "writer", lambda: Writer(...))`; the class is the agent."""
     return [
-        _registered(source, names, site, definition)
+        _registered(source, names, site, class_name)
         for site in names.sites
-        if (definition := _registration(names, site)) is not None
+        if (class_name := _registration(names, site))
     ]
 
 
-def _registration(names: Names, site: Site) -> ast.ClassDef | None:
+def _registration(names: Names, site: Site) -> str:
+    """The class of an actor that is registered: one of this file with an agent's base, or an imported one."""
     called = site.call.func
     if not isinstance(called, ast.Attribute) or called.attr not in ("register", "register_factory"):
-        return None
-    definition = names.classes.get(spelled(called.value))
-    bases = [names.dotted(base) for base in definition.bases] if definition else []
-    framework = next(
-        (found for base in bases if (found := framework_of(base)) and base.endswith("Agent")), None
-    )
-    return definition if framework is not None and len(site.call.args) >= 2 else None
+        return ""
+    class_name, handed = spelled(called.value), site.call.args
+    definition = names.classes.get(class_name)
+    if definition is not None:
+        bases = [names.dotted(base) for base in definition.bases]
+        is_agent = any(framework_of(base) and base.endswith("Agent") for base in bases)
+        return class_name if is_agent and len(handed) >= 2 else ""
+    is_actor = class_name in names.imports and bool(re.search(r"(Agent|Manager|Proxy)$", class_name))
+    uses_core = any(dotted.startswith("autogen_core") for dotted in names.imports.values())
+    return class_name if is_actor and uses_core and len(handed) >= 3 else ""
 
 
-def _registered(source: Source, names: Names, site: Site, definition: ast.ClassDef) -> Finding:
-    scope = site.scope
+def _registered(source: Source, names: Names, site: Site, class_name: str) -> Finding:
+    scope, definition = site.scope, names.classes.get(class_name)
     given = {
         keyword.arg: keyword.value
         for part in site.call.args[2:]
@@ -64,7 +68,8 @@ def _registered(source: Source, names: Names, site: Site, definition: ast.ClassD
         for keyword in call.keywords
         if keyword.arg
     }
-    is_human = bool(re.search(r"UserProxy|Human", definition.name))
+    is_human = bool(re.search(r"UserProxy|Human", class_name))
+    own = equipment_of(names, given["tools"], scope).tools if "tools" in given else []
     model = next(
         (said for key in ("model_client", "model", "llm") if (said := names.model(given.get(key), scope))),
         None,
@@ -72,14 +77,14 @@ def _registered(source: Source, names: Names, site: Site, definition: ast.ClassD
     return Finding(
         "autogen",
         "autogen",
-        name=names.text(site.call.args[1], scope) or definition.name,
+        name=names.text(site.call.args[1], scope) or class_name,
         model=None if is_human else model,
-        tools=_class_tools(names, definition),
+        tools=names_of(own) or (_class_tools(names, definition) if definition else ()),
         description="" if is_human else names.text(given.get("description"), scope) or "",
         role=Role.HUMAN_PROXY if is_human else Role.AGENT,
         confidence=READ,
         place=source.at(site.call.lineno),
-        extra={"alt_names": [definition.name]},
+        extra={"alt_names": [class_name]},
     )
 
 
@@ -88,7 +93,7 @@ def inside_registrations(names: Names) -> set[int]:
     return {
         id(part)
         for site in names.sites
-        if _registration(names, site) is not None
+        if _registration(names, site)
         for part in ast.walk(site.call)
         if part is not site.call
     }

@@ -122,6 +122,13 @@ def _tool_name(names: Names, node: ast.expr, scope: Scope) -> str:
             (names.text(keyword.value, scope) for keyword in node.keywords if keyword.arg == "name"), None
         )
         return (_tool_name(names, wrapped[0], scope) if wrapped else "") or named or called
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "as_tool":
+        named = (
+            names.text(keyword.value, scope)
+            for keyword in node.keywords
+            if keyword.arg in ("tool_name", "name")
+        )
+        return next(filter(None, named), "") or _tool_name(names, node.func.value, scope)
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
         return _tool_name(names, node.func.value, scope)
     head, _, last = called.rpartition(".")
@@ -193,8 +200,9 @@ def _started(names: Names, value: ast.expr, scope: Scope) -> str:
 
 
 def _launch(names: Names, given: dict[str, ast.expr], scope: Scope) -> str:
-    if address := names.text(given.get("url"), scope):
-        return address
+    for key in ("server_label", "url", "server_url"):
+        if said := names.text(given.get(key), scope):
+            return said
     command = names.text(given.get("command"), scope) or ""
     arguments = given.get("args")
     words = (
