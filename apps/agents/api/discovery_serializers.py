@@ -63,11 +63,11 @@ class ReportWrite(serializers.Serializer[Any]):
     """Findings of one source. `team` is taken from the key for a service."""
 
     source_kind = serializers.ChoiceField(SourceKind.choices)
-    source = serializers.CharField(max_length=LONGEST_SOURCE)
+    source = serializers.CharField(max_length=LONGEST_SOURCE)  # type: ignore[assignment]  # not Field.source
     team = serializers.PrimaryKeyRelatedField(
         queryset=Team.objects.all(), allow_null=True, required=False, default=None
     )
-    findings = FindingWrite(many=True, max_length=MOST_FINDINGS)
+    findings = serializers.ListField(child=FindingWrite(), max_length=MOST_FINDINGS)
 
 
 class ReportedSerializer(serializers.Serializer[Reported]):

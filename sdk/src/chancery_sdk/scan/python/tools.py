@@ -123,12 +123,9 @@ def _tool_name(names: Names, node: ast.expr, scope: Scope) -> str:
         )
         return (_tool_name(names, wrapped[0], scope) if wrapped else "") or named or called
     if isinstance(node.func, ast.Attribute) and node.func.attr == "as_tool":
-        named = (
-            names.text(keyword.value, scope)
-            for keyword in node.keywords
-            if keyword.arg in ("tool_name", "name")
-        )
-        return next(filter(None, named), "") or _tool_name(names, node.func.value, scope)
+        given = [keyword.value for keyword in node.keywords if keyword.arg in ("tool_name", "name")]
+        stated = next((said for value in given if (said := names.text(value, scope))), "")
+        return stated or _tool_name(names, node.func.value, scope)
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call):
         return _tool_name(names, node.func.value, scope)
     head, _, last = called.rpartition(".")
