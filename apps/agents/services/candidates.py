@@ -67,7 +67,7 @@ def report_findings(findings: Sequence[Found], origins: Origins, *, actor: Princ
     _summarise(candidates.values(), now)
     outcomes = {key: _outcome(one, before[key], key in new, actor) for key, one in candidates.items()}
     _link_strong(candidates.values(), actor, now)
-    Candidate.objects.bulk_update(candidates.values(), _COLUMNS, batch_size=500)
+    _write(candidates, outcomes, now)
     _record(findings, source, outcomes, actor)
     return [
         Reported(found, candidates[key], outcomes[key]) for key, found in zip(keys, findings, strict=True)
@@ -95,7 +95,8 @@ def _check(findings: Sequence[Found], origins: Origins) -> None:
 def _make_missing(wanted: dict[str, Found], team: Team | None, source: str, now: datetime) -> set[str]:
     """Rows for the keys nobody had; returns those keys. Safe against a report of the same at the same time."""
     known = set(Candidate.objects.filter(key__in=wanted).values_list("key", flat=True))
-    missing = {key: found for key, found in wanted.items() if key not in known}
+    # In the order of the keys: two reports that make the same rows then wait for each other, never in a ring.
+    missing = {key: wanted[key] for key in sorted(wanted.keys() - known)}
     Candidate.objects.bulk_create(
         [
             Candidate(
@@ -197,6 +198,17 @@ def _link_strong(candidates: Iterable[Candidate], actor: Principal, now: datetim
             "agents.candidate.linked", actor=actor, target=("agent", agent.pk),
             detail={"name": candidate.name, "agent": agent.ref, "candidate": candidate.pk, "why": why},
         )  # fmt: skip
+
+
+def _write(candidates: dict[str, Candidate], outcomes: dict[str, str], now: datetime) -> None:
+    """Write what differs, as one upsert on the primary key: Django's bulk_update takes seconds for these columns."""
+    known = [one for key, one in candidates.items() if outcomes[key] == "known" and one.decided_at != now]
+    Candidate.objects.filter(pk__in=[one.pk for one in known]).update(last_seen=now)
+    unchanged = {one.pk for one in known}
+    changed = [one for one in candidates.values() if one.pk not in unchanged]
+    Candidate.objects.bulk_create(
+        changed, update_conflicts=True, unique_fields=["id"], update_fields=_COLUMNS, batch_size=500
+    )
 
 
 def _record(findings: Sequence[Found], source: str, outcomes: dict[str, str], actor: Principal) -> None:
