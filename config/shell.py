@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from redis.exceptions import RedisError
 
-from apps.agents.models import Agent, State
+from apps.agents.models import Agent, Candidate, State
 from apps.compliance.models import Finding
 from apps.identity.access import access_of
 from apps.identity.models import Principal, RoleAssignment
@@ -51,8 +51,9 @@ def all_agents(actor: Principal) -> int:
 
 
 def unadopted_agents(actor: Principal) -> int:
-    """Agents seen but adopted by nobody; one query."""
-    return Agent.objects.visible_to(actor).on_record().filter(state=State.DISCOVERED).count()
+    """Agents seen but adopted by nobody, and what was found in files and waits; two queries."""
+    seen = Agent.objects.visible_to(actor).on_record().filter(state=State.DISCOVERED).count()
+    return seen + Candidate.objects.visible_to(actor).waiting().count()
 
 
 NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.agents.views import curation, files, graph, history, registry, review
+from apps.agents.views import curation, discovery, files, graph, history, registry, review
 
 app_name = "agents"
 urlpatterns = [
@@ -29,7 +29,9 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/confirm/", review.confirm, name="confirm"),
     path("agents/<uuid:agent_id>/merges/<uuid:merge_id>/undo/", curation.merge_undo, name="merge-undo"),
     path("agents/at/", history.register_at, name="at"),
-    path("discovery/", registry.discovery, name="discovery"),
+    path("discovery/", discovery.discovery, name="discovery"),
+    path("discovery/decide/", discovery.discovery_decide, name="discovery-decide"),
+    path("discovery/upload/", discovery.discovery_upload, name="discovery-upload"),
     path("graph/", graph.graph, name="graph"),
     path("graph/search/", graph.graph_search, name="graph-search"),
     path("graph/export.<slug:kind>", graph.graph_export, name="graph-export"),

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 from apps.identity.models import Team
-from apps.identity.roles import Role
+from apps.identity.roles import Role, Scope
 from apps.kit.ui.forms import PlainForm
 
 
@@ -19,8 +19,14 @@ class SignInForm(AuthenticationForm):
     }
 
 
+SOURCE_USES = [
+    (Scope.INGEST.value, "Agents report activity (OpenTelemetry)"),
+    (Scope.REPORT.value, "A pipeline reports agents found in files (chancery scan)"),
+]
+
+
 class SourceForm(PlainForm):
-    """A telemetry source and its first key."""
+    """Something that reports, and its first key, which may do nothing else."""
 
     name = forms.CharField(
         max_length=120, help_text="What reports through it, such as a platform or a team's agents."
@@ -31,6 +37,12 @@ class SourceForm(PlainForm):
         empty_label="No team",
         help_text="Agents it discovers belong to this team at first.",
     )
+    scope = forms.ChoiceField(
+        choices=SOURCE_USES, initial=Scope.INGEST.value, required=False, label="Used for"
+    )
+
+    def clean_scope(self) -> str:
+        return str(self.cleaned_data["scope"] or Scope.INGEST.value)
 
 
 class PersonForm(PlainForm):

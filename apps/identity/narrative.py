@@ -41,6 +41,13 @@ SENTENCES: Mapping[str, str] = {
         )
         for verb, told in (("registered", "put on record"), ("edited", "edited"), ("removed", "removed"))
     },
+    "agents.agent.found": "took it from the inbox: {detail[evidence]}",
+    "agents.candidates.reported": "reported {detail[findings]} findings of {detail[source]}: {detail[new]} new, "
+    "{detail[changed]} changed",
+    "agents.candidate.adopted": "put {detail[name]} on record as {detail[agent]}",
+    "agents.candidate.linked": "found {detail[name]} to be {detail[agent]}: {detail[why]}",
+    "agents.candidate.ignored": "ignored {detail[name]} until {detail[until]}",
+    "agents.candidate.returned": "brought {detail[name]} back: {detail[why]}",
     "lifecycle.agent.registered": "registered it",
     "lifecycle.agent.in_review": "submitted it for review",
     "lifecycle.agent.certified": "accredited it",

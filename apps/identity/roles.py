@@ -37,15 +37,25 @@ class Permission(TextChoices):
     KEYS_MANAGE = "keys.manage", "Mint and revoke API keys"
     LEDGER_VIEW = "ledger.view", "Read the ledger"
     INGEST = "ingest", "Report activity"
+    DISCOVERIES_REPORT = "discoveries.report", "Report agents found in files"
 
 
 P = Permission
 _SEE = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_VIEW, P.COMPLIANCE_VIEW})
 ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: _SEE,
-    Role.OWNER: _SEE | {P.AGENTS_CURATE, P.LIFECYCLE_MOVE, P.BREAKER_TRIP, P.IDENTITY_VIEW},
+    Role.OWNER: _SEE
+    | {P.AGENTS_CURATE, P.DISCOVERIES_REPORT, P.LIFECYCLE_MOVE, P.BREAKER_TRIP, P.IDENTITY_VIEW},
     Role.CURATOR: _SEE
-    | {P.AGENTS_CURATE, P.LIFECYCLE_MOVE, P.POLICY_EDIT, P.FINDINGS_RESOLVE, P.IDENTITY_VIEW, P.KEYS_VIEW},
+    | {
+        P.AGENTS_CURATE,
+        P.DISCOVERIES_REPORT,
+        P.LIFECYCLE_MOVE,
+        P.POLICY_EDIT,
+        P.FINDINGS_RESOLVE,
+        P.IDENTITY_VIEW,
+        P.KEYS_VIEW,
+    },
     Role.OPERATOR: _SEE
     | {P.POLICY_EDIT, P.BREAKER_TRIP, P.DECISIONS_ASK, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW},
     Role.COMPLIANCE: _SEE
@@ -54,7 +64,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.ADMINISTRATOR: frozenset(Permission.values) - {P.INGEST},
 }
 AGENT_PERMISSIONS = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_ASK, P.DECISIONS_VIEW, P.INGEST})
-SERVICE_PERMISSIONS = frozenset({P.INGEST})
+SERVICE_PERMISSIONS = frozenset({P.INGEST, P.DISCOVERIES_REPORT})
 
 
 class Scope(TextChoices):
@@ -62,6 +72,7 @@ class Scope(TextChoices):
     DECIDE = "decide", "Ask for decisions"
     READ = "read", "Read"
     WRITE = "write", "Change"
+    REPORT = "report", "Report agents found in files"
 
 
 def permits_scope(scopes: list[str], permission: str) -> bool:
@@ -70,4 +81,6 @@ def permits_scope(scopes: list[str], permission: str) -> bool:
         return Scope.INGEST in scopes
     if permission == P.DECISIONS_ASK:
         return Scope.DECIDE in scopes
+    if permission == P.DISCOVERIES_REPORT:
+        return Scope.REPORT in scopes
     return Scope.WRITE in scopes or (permission.endswith(".view") and Scope.READ in scopes)

@@ -103,9 +103,7 @@ def key_mint(request: PageRequest) -> HttpResponse:
     form = SourceForm(request.POST)
     if form.is_valid():
         try:
-            minted = mint_ingest_key(
-                form.cleaned_data["name"], team=form.cleaned_data["team"], actor=request.actor
-            )
+            minted = mint_ingest_key(**form.cleaned_data, actor=request.actor)
         except DomainError as error:
             show_problem(form, error)
         else:

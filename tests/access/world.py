@@ -11,11 +11,13 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.activity.models import ToolCall
+from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
     AgentMerge,
     Campaign,
     CampaignItem,
+    Candidate,
     Claim,
     CurationJob,
     DataSource,
@@ -27,6 +29,7 @@ from apps.agents.models import (
     Tool,
     ToolGrant,
 )
+from apps.agents.services.candidates import Origins, report_findings
 from apps.compliance.models import Certification, Finding
 from apps.compliance.services.findings import FindingDraft, raise_finding
 from apps.identity.models import ApiKey, LedgerEntry, Principal
@@ -37,7 +40,7 @@ from tests import factories
 PEOPLE = (
     "viewer", "owner", "other_owner", "curator", "operator", "compliance", "auditor", "administrator", "nobody",
 )  # fmt: skip
-MACHINES = ("agent_itself", "other_agent", "ingest_key", "read_only_key")
+MACHINES = ("agent_itself", "other_agent", "ingest_key", "report_key", "read_only_key")
 ACTORS = ("anonymous", *PEOPLE, *MACHINES)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SKIPPED = {"admin"}  # the administration site has its own test
@@ -62,8 +65,8 @@ class World:
             return APIClient() if rest else Client()
         if not rest:
             return self._signed_in(name) if name in PEOPLE else None
-        scopes = {"ingest_key": ("ingest",), "read_only_key": ("read",)}.get(
-            name, ("read", "write", "decide", "ingest")
+        scopes = {"ingest_key": ("ingest",), "report_key": ("report",), "read_only_key": ("read",)}.get(
+            name, ("read", "write", "decide", "ingest", "report")
         )
         return factories.client_of(self.actors[name], *scopes)
 
@@ -121,6 +124,7 @@ def make_world() -> World:
         "agent_itself": agent.principal,
         "other_agent": factories.make_agent(team=theirs).principal,
         "ingest_key": source,
+        "report_key": factories.make_source(ours),
         "read_only_key": factories.make_person(Role.ADMINISTRATOR),
     } | {
         role.value: factories.make_person(role)
@@ -152,7 +156,15 @@ def make_record(agent: Agent) -> dict[str, Any]:
         "predictive-models": PredictiveModel.objects.create(name="churn").pk,
         "data-sources": DataSource.objects.create(name="orders").pk,
         "systems": System.objects.create(name="core").pk,
+        "discoveries": make_candidate(agent).pk,
     }  # fmt: skip
+
+
+def make_candidate(agent: Agent) -> Candidate:
+    """Something found in a repository, in the inbox of the agent's team."""
+    found = Found("crewai-code", "crewai", "agent", 0.9, "crew.py:3", name="Found agent")
+    origins = Origins("repository_scan", "https://git.example.org/orders", agent.team)
+    return report_findings([found], origins, actor=factories.make_person(Role.CURATOR))[0].candidate
 
 
 def endpoints() -> dict[str, tuple[str, set[str]]]:

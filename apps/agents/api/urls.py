@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, graph, record, views
+from apps.agents.api import bulk, discoveries, graph, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -12,6 +12,7 @@ router.register("models", record.ModelEndpointViewSet, "models")
 router.register("predictive-models", record.PredictiveModelViewSet, "predictive-models")
 router.register("data-sources", record.DataSourceViewSet, "data-sources")
 router.register("systems", record.SystemViewSet, "systems")
+router.register("discoveries", discoveries.DiscoveryViewSet, "discoveries")
 router.register("dependencies", record.DependencyViewSet, "dependencies")
 of_agent = "agents/<uuid:agent_id>"
 many: dict[str, Any] = {"get": "list", "post": "create"}

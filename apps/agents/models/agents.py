@@ -12,7 +12,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import URLValidator
 from django.db import models
 from django.db.models import F, Func, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Lower
 from django_fsm import FSMField
 
 from apps.agents import risk
@@ -72,6 +72,14 @@ class AiActClass(models.TextChoices):
     HIGH_RISK = "high_risk", "High risk (Article 6)"
     LIMITED = "limited", "Transparency duties (Article 50)"
     MINIMAL = "minimal", "Minimal risk"
+
+
+def plain(column: str) -> Func:
+    """A name as `matching.plain_name` writes it: in lower case, without what separates words."""
+    return Func(
+        Lower(column), Value(r"[\s_./:@-]+"), Value(""), Value("g"),
+        function="regexp_replace", output_field=models.CharField(),
+    )  # fmt: skip
 
 
 class AgentQuerySet(models.QuerySet["Agent"]):
@@ -202,6 +210,7 @@ class Agent(models.Model):
             models.Index(fields=["owner", "state"], name="agent_by_owner"),
             models.Index(fields=["team", "state"], name="agent_by_team"),
             GinIndex(fields=["tags"], name="agent_by_tag"),
+            models.Index(plain("name"), name="agent_by_plain_name"),
         ]
 
     def __str__(self) -> str:

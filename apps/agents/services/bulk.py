@@ -24,7 +24,6 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
 from apps.kit.errors import DomainError, NotFound, StaleWrite
 
-
 TOLD = {"name", "purpose"}  # the fields that search reads
 
 

@@ -176,4 +176,7 @@ def _rows(found: Graph, asked: Asked) -> list[tuple[Node, str]]:
     """The nodes as a table: (node, the name of what leads to it), nearest first."""
     ordered = sorted(found.nodes.values(), key=lambda node: (abs(node.hops), -(node.tier or 0), node.name))
     kept = [node for node in ordered if node.key != found.focus and _is_lit(node, asked)]
-    return [(node, found.nodes[node.via].name if node.via in found.nodes else "") for node in kept[:LISTED]]
+    return [
+        (node, found.nodes[node.via].name if node.via and node.via in found.nodes else "")
+        for node in kept[:LISTED]
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Count
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +15,7 @@ from apps.agents.access import may, require_for
 from apps.agents.columns import COLUMNS, Column, chosen, ordering_of, sortable
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
-from apps.agents.models import Agent, Bookmark, State
+from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
 from apps.agents.queries.lists import chips, facets, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
@@ -64,20 +63,6 @@ def agent_list(request: PageRequest) -> HttpResponse:
     context |= _searched(request, text, narrowed) if text else _paged(request, narrowed, columns)
     return render(
         request, "agents/agent_list.html", context, status=400 if "search_problem" in context else 200
-    )
-
-
-@require_safe
-@page(Permission.AGENTS_VIEW)
-def discovery(request: PageRequest) -> HttpResponse:
-    """Agents nobody has adopted yet, with what they were seen to do."""
-    waiting = Agent.objects.visible_to(request.actor).on_record().filter(state=State.DISCOVERED)
-    rows = waiting.annotate(tools=Count("observed_tools", distinct=True)).prefetch_related(
-        "aliases__source", "observed_tools", "observed_models"
-    )
-    shown = page_of(request, rows, ("-created_at", "id"), size=25)
-    return render(
-        request, "agents/discovery.html", {"page": shown, "agents": shown.rows, "total": waiting.count()}
     )
 
 

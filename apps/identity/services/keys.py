@@ -66,8 +66,10 @@ def mint_key(principal: Principal, request: KeyRequest, *, actor: Principal) -> 
 
 
 @transaction.atomic
-def mint_ingest_key(name: str, *, team: Team | None, actor: Principal) -> MintedKey:
-    """Make a telemetry source (a service principal) and a key with which agents may report through it."""
+def mint_ingest_key(
+    name: str, *, team: Team | None, actor: Principal, scope: str = Scope.INGEST
+) -> MintedKey:
+    """Make a source (a service principal) and a key with which it may report, activity or what a scan found."""
     require(actor, Permission.KEYS_MANAGE, team.pk if team else None)
     if not name.strip():
         raise InvalidInput(
@@ -80,7 +82,7 @@ def mint_ingest_key(name: str, *, team: Team | None, actor: Principal) -> Minted
         target=("principal", source.pk),
         detail={"name": source.name, "team": team.pk if team else None},
     )
-    return mint_key(source, KeyRequest(name=name, scopes=[Scope.INGEST]), actor=actor)
+    return mint_key(source, KeyRequest(name=name, scopes=[scope]), actor=actor)
 
 
 @transaction.atomic
