@@ -58,9 +58,21 @@ class World:
     decision: Decision
     record: dict[str, Any]
     actors: dict[str, Principal] = field(default_factory=dict)
+    clients: dict[tuple[str, bool], tuple[Any, str]] = field(default_factory=dict)
 
     def client(self, name: str, *, rest: bool) -> Any:
-        """A client of this actor; None where a machine has no business (pages)."""
+        """A client of this actor, made once, as it was at first; None where a machine has no business (pages)."""
+        known = self.clients.get((name, rest))
+        if known is None:
+            made = self._make_client(name, rest=rest)
+            known = self.clients[(name, rest)] = (made, made.cookies.output() if made else "")
+        client, cookies = known
+        if client is not None and client.cookies.output() != cookies:  # somebody signed out meanwhile
+            self.clients.pop((name, rest))
+            return self.client(name, rest=rest)
+        return client
+
+    def _make_client(self, name: str, *, rest: bool) -> Any:
         if name == "anonymous":
             return APIClient() if rest else Client()
         if not rest:
