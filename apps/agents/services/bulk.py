@@ -117,9 +117,10 @@ def _write(done: list[Outcome], actor: Principal) -> None:
     for agent in agents:
         agent.updated_at = now
     columns = {name for outcome in done for name in outcome.differences} | {"tier", "version", "updated_at"}
-    # Not through Agent.objects: that refuses governed columns, and the tier is this app's own to write.
+    # One statement of values, several times faster than bulk_update's cases: the rows are there and locked, so that
+    # every insert becomes an update. Not through Agent.objects.update, which refuses the tier, this app's own to write.
     plain: QuerySet[Agent] = QuerySet(Agent)
-    plain.bulk_update(list(agents), sorted(columns), batch_size=500)
+    plain.bulk_create(agents, update_conflicts=True, unique_fields=["id"], update_fields=sorted(columns))
     remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
     if columns & TOLD:
         index_words(agents)
