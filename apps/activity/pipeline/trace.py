@@ -13,10 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from apps.activity.ingest.dialects import named_dialect
-from apps.activity.ingest.reading import parsed, read, text
+from apps.activity.ingest.reading import LONGEST_NAME, clean, parsed, read, text
 
 ROOT_SUFFIXES = (".run", "._execute_core", ".kickoff", ".workflow")
 DEEPEST_WALK = 200
+LONGEST_LITERAL = 65_536
 
 
 @dataclass(frozen=True)
@@ -109,12 +110,12 @@ class Trace:
         parent = self.spans.get(span.parent_span_id or b"")
         for call in _calls_listed(parent) if parent else ():
             if call.get("name") == span.tool_name and isinstance(call.get("id"), str):
-                return str(call["id"])
+                return _name(call["id"])
         earlier = [s for s in self.spans.values() if s.kind == "model" and s.started_at <= span.started_at]
         for model in sorted(earlier, key=lambda s: s.started_at, reverse=True):
             for name, given, call_id in _calls_answered(model):
                 if name == span.tool_name and parsed(given) == arguments:
-                    return call_id
+                    return _name(call_id)
         return ""
 
     def parts_of(self, span: SpanView) -> list[SpanView]:
@@ -148,9 +149,11 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _literal(words: str) -> Any:
+    if len(words) > LONGEST_LITERAL:
+        return words
     try:
         return literal_eval(words)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return words
 
 
@@ -170,7 +173,8 @@ def _calls_answered(model: SpanView) -> Iterator[tuple[str, Any, str]]:
             yield str(name), attributes.get(f"{stem}function.arguments"), str(value)
     messages = parsed(attributes.get("gen_ai.output.messages"))
     for message in messages if isinstance(messages, list) else ():
-        for part in message.get("parts", ()) if isinstance(message, dict) else ():
+        parts = message.get("parts") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict) and part.get("type") == "tool_call" and part.get("id"):
                 yield str(part.get("name", "")), part.get("arguments"), str(part["id"])
 
@@ -180,8 +184,13 @@ def _from_agent_span(line: Sequence[SpanView]) -> str:
     for span in line:
         if span.kind == "agent":
             node = text(span.attributes, named_dialect(span.dialect), "node_name")
-            return node or _without_suffix(span.name)
+            return node or _name(_without_suffix(span.name))
     return ""
+
+
+def _name(words: str) -> str:
+    """Words out of a payload, as a name that can be kept."""
+    return clean(words[:LONGEST_NAME])
 
 
 def _without_suffix(name: str) -> str:

@@ -21,13 +21,15 @@ from apps.identity.models import Principal
 from apps.identity.services.ledger import record_act, system_principal
 
 Observed = ObservedTool | ObservedModel
+LONGEST_NAME: int = AgentAlias._meta.get_field("agent_name").max_length or 255
 
 
 @dataclass(frozen=True)
 class Sighting:
     """An agent as telemetry names it. `declared_id` is `chancery.agent.id`: an id or AGT-0412.
 
-    Equality ignores when and with what framework it was seen: the key is who reported it and its names.
+    Equality ignores when and with what framework it was seen: the key is who reported it and its names,
+    each as long as an alias keeps it.
     """
 
     source_id: UUID
@@ -36,6 +38,10 @@ class Sighting:
     declared_id: str = ""
     framework: str = field(default="", compare=False)
     seen_at: datetime | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("service_name", "agent_name"):
+            object.__setattr__(self, name, getattr(self, name)[:LONGEST_NAME])
 
 
 @dataclass(frozen=True)
