@@ -1,4 +1,4 @@
-"""One report of a call (a span or a log record) as what it says, and several as one call. Pure."""
+"""One report of a call (a span or a log record) as what it says, and several as one call. Pure but for the clock."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.utils import timezone
 
 from apps.activity.ingest.dialects import named_dialect
 from apps.activity.ingest.normalise import STATUS_MESSAGE
@@ -129,6 +130,11 @@ def merged(first: Report, second: Report) -> Report:
         error_type=graver.error_type or first.error_type or second.error_type,
         error_message=graver.error_message or first.error_message or second.error_message,
     )
+
+
+def not_later_than_now(moment: datetime) -> datetime:
+    """A reporter's clock may be wrong; nobody was seen in the future."""
+    return min(moment, timezone.now())
 
 
 def bounded(value: Any) -> tuple[Any, bool]:

@@ -30,7 +30,7 @@ from apps.agents.models.claims import Claim, CustomField
 from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
 from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
-from apps.agents.models.evidence import AgentAlias, ObservedModel, ObservedTool, ObservedUse
+from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
     LETTER_BUCKETS,
@@ -42,7 +42,7 @@ from apps.agents.models.search import (
 from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
 
 __all__ = [
-    "ASSETS", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "SENSITIVITY", "Agent", "AgentAlias",
+    "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "SENSITIVITY", "Agent", "AgentAlias",
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
     "BreakerState", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
     "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
