@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
@@ -16,6 +18,7 @@ from django.db import connection
 from django.dispatch import receiver
 from django.utils import timezone
 
+from apps.activity.management.commands import run_pipeline
 from apps.activity.models import CallKey, OutboxItem, Span, ToolCall
 from apps.activity.partitions import create_partitions, partition_health
 from apps.activity.pipeline import runner
@@ -292,3 +295,34 @@ def test_every_call_has_its_keys(token: str) -> None:
     post(request([tool_span()]), token)
     drain()
     assert CallKey.objects.filter(call_id=ToolCall.objects.get().pk).count() == 2
+
+
+def test_the_process_goes_on_after_what_nobody_foresaw(token: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A table that is missing for a moment is no outage: it is said, the lock is let go, the work goes on."""
+    post(request([tool_span()]), token)
+    stopping = threading.Event()
+    working = threading.Thread(target=_run_until, args=[stopping])
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"], autocommit=True) as owner:
+        owner.execute("ALTER TABLE activity_outbox RENAME TO activity_outbox_away")
+        working.start()
+        try:
+            wait_for(lambda: "the pipeline stumbled" in caplog.text)
+        finally:
+            owner.execute("ALTER TABLE activity_outbox_away RENAME TO activity_outbox")
+    wait_for(ToolCall.objects.exists)
+    stopping.set()
+    working.join(10)
+    assert runner.hold_pipeline_lock()
+    runner.release_pipeline_lock()
+
+
+def _run_until(stopping: threading.Event) -> None:
+    run_pipeline._run(stopping)
+    run_pipeline._let_go()
+
+
+def wait_for(true: Callable[[], bool], within_s: float = 10) -> None:
+    until = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)

@@ -13,11 +13,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError, connection
-from redis.exceptions import RedisError
 
+from apps.activity.live import FEED_GROUP, tell
 from apps.activity.pipeline import store
 from apps.activity.pipeline.step import overdue, settle_overdue, step
 
@@ -25,7 +23,6 @@ logger = logging.getLogger(__name__)
 LOCK = 0x4348_5049_5045  # 'CHPIPE'
 MOST_TRIES = 64  # steps spent on one row before the others go on
 HOLD_BACK_S = 300.0
-FEED_GROUP = "feed"
 PROGRAM_LIMIT = "54"  # the class of SQLSTATE: the statement is at fault, not the server
 _held_back: dict[UUID, float] = {}
 
@@ -72,14 +69,9 @@ def settle(now: datetime | None = None) -> None:
 
 
 def nudge(position: int) -> None:
-    """Tell the feeds that there is news. They look by themselves every second: a lost nudge loses nothing."""
-    layer = get_channel_layer()
-    if not position or layer is None:
-        return
-    try:
-        async_to_sync(layer.group_send)(FEED_GROUP, {"type": "feed.nudge", "position": position})
-    except (RedisError, OSError) as error:
-        logger.warning("the feed was not nudged: %s", error)
+    """Tell the feeds that there is news up to this position; 0 is none."""
+    if position:
+        tell(FEED_GROUP, {"type": "feed.nudge", "position": position})
 
 
 def _attempt(rows: Sequence[int], part: Collection[UUID] | None = None) -> Exception | None:

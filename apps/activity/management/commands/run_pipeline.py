@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
@@ -9,7 +10,7 @@ import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from apps.activity.pipeline.runner import hold_pipeline_lock, release_pipeline_lock, settle, work_once
 from apps.kit.heartbeat import beat
@@ -50,7 +51,7 @@ def _run(stopping: threading.Event) -> None:
             pause_s = 0.0 if busy else (IDLE_S if leading else STANDBY_S)
         except Exception as error:  # noqa: BLE001 - whatever it is, the process goes on and says so
             _tell(error)
-            connection.close()  # the lock goes with the session and must be taken anew
+            _let_go()
             leading, pause_s = False, min(max(pause_s, IDLE_S) * 2, MOST_BACKOFF_S)
         stopping.wait(pause_s)
 
@@ -60,6 +61,13 @@ def _tell(error: Exception) -> None:
         logger.warning("the database does not answer, trying again: %s", error)
     else:
         logger.error("the pipeline stumbled, trying again", exc_info=error)
+
+
+def _let_go() -> None:
+    """Give the lock up, which must be taken anew: a pool may keep the session that holds it."""
+    with contextlib.suppress(Error):
+        release_pipeline_lock()
+    connection.close()
 
 
 def _once() -> int:
