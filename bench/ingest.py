@@ -5,7 +5,7 @@
 
 Batches of 1, 50 and 512 spans over 16, 4 and 4 connections. Bodies are built once for each connection; before
 each request only trace and span ids are overwritten. The COPY has the same rows, prebuilt, in a table with the
-same primary key and index, 4 connections, one COMMIT a batch. Keys: spans_per_s_batch{1,50,512},
+same primary key and indexes, 4 connections, one COMMIT a batch. Keys: spans_per_s_batch{1,50,512},
 copy_rows_per_s_batch*, ratio_to_copy_batch*, cpu_ms_per_1000_spans (web process, batch 50) and _batch*.
 """
 
@@ -41,7 +41,7 @@ TOOLS = ("lookup_order", "refund_order", "search_customers", "send_email")
 FILLER = "The order has left the warehouse and is with the carrier. " * 6
 TABLE = """
 CREATE TABLE bench_copy (LIKE activity_span INCLUDING DEFAULTS); ALTER TABLE bench_copy ADD PRIMARY KEY (id);
-CREATE INDEX ON bench_copy (trace_id)
+CREATE INDEX ON bench_copy (trace_id, span_id); CREATE INDEX ON bench_copy (trace_id, id) WHERE kind = 'model'
 """
 
 

@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from celery.exceptions import CeleryError
@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from apps.activity.models import OutboxItem
 from apps.activity.partitions import partition_health
+from apps.agents.models import BEYOND, AgentAlias
 from apps.identity.models import LedgerEntry, LedgerPending
 from apps.kit.embeddings import embed_through_worker
 from apps.kit.errors import DomainError
@@ -173,6 +174,19 @@ def _ledger() -> str:
     return "Every entry is sealed within 5 s."
 
 
+def _discovery() -> str:
+    lately = AgentAlias.objects.filter(
+        service_name=BEYOND, agent__last_seen__gte=datetime.now(UTC) - timedelta(days=1)
+    )
+    names = sorted(lately.values_list("source__name", flat=True))
+    if names:
+        most = settings.MOST_NEW_AGENTS_PER_HOUR
+        raise Fault(
+            f"More than {most} new agents an hour came from {', '.join(names)}; the rest is not told apart."
+        )
+    return "Every agent seen in the last day is told apart."
+
+
 CHECKS: tuple[Check, ...] = (
     Check(
         "database",
@@ -192,7 +206,16 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check("pipeline", _lives("pipeline"), "Start: manage.py run_pipeline."),
     Check("sequencer", _lives("sequencer"), "Start: manage.py run_sequencer."),
-    Check("outbox", _outbox, "See the pipeline's log; the error stands in activity_outbox.error."),
+    Check(
+        "outbox",
+        _outbox,
+        "See the pipeline's log; the error stands in activity_outbox.error. Once mended: manage.py retry_outbox.",
+    ),
+    Check(
+        "discovery",
+        _discovery,
+        "Let service.name name the agent, not a pod or a run; or raise CHANCERY_MOST_NEW_AGENTS_PER_HOUR.",
+    ),
     Check("ledger", _ledger, "See the sequencer's log; only it can seal."),
     Check("partitions", _partitions, "Run the task activity.create_partitions; see the worker's log."),
     Check("clock", _clock, "Synchronise the clocks (NTP)."),

@@ -46,7 +46,10 @@ try:
         seconds=env.int("CHANCERY_BREAKER_WINDOW_S", default=600, validate=validate.Range(min=1))
     )
     INGEST_MAX_BODY_BYTES = env.int("CHANCERY_INGEST_MAX_BODY_BYTES", default=4 * 1024 * 1024)
-    INGEST_MAX_QUEUE_BYTES = env.int("CHANCERY_INGEST_MAX_QUEUE_BYTES", default=64 * 1024 * 1024)
+    INGEST_MAX_QUEUE_BYTES = env.int("CHANCERY_INGEST_MAX_QUEUE_BYTES", default=256 * 1024 * 1024)
+    MOST_NEW_AGENTS_PER_HOUR = env.int(
+        "CHANCERY_MOST_NEW_AGENTS_PER_HOUR", default=500, validate=validate.Range(min=1)
+    )
     PARTITION_DAYS_AHEAD = env.int(
         "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
     )

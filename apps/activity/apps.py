@@ -5,3 +5,6 @@ class ActivityConfig(AppConfig):
     name = "apps.activity"
     label = "activity"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from apps.activity import receivers  # noqa: F401, PLC0415

@@ -10,7 +10,6 @@ from django.http import QueryDict
 
 from apps.activity.filters import CallFilter
 from apps.activity.models import ToolCall
-from apps.activity.queries import last_position
 from apps.agents.models import Agent
 from apps.identity.access import access_of
 from apps.identity.models import Person
@@ -39,12 +38,9 @@ class Seen:
     gap: bool = False
 
 
-def read_feed(query: FeedQuery, person_id: int) -> Seen:
-    """The next calls after `query.after`, oldest first; at most 200. Three queries, one when nothing is new."""
-    newest = last_position()
-    if newest <= query.after:
-        return Seen(query.after, [])
-    if query.after and newest - query.after > MOST_BEHIND:
+def read_feed(query: FeedQuery, newest: int, person_id: int) -> Seen:
+    """The next calls after `query.after` up to `newest`, oldest first; at most 200. Two queries."""
+    if newest - query.after > MOST_BEHIND:
         return Seen(newest, [], gap=True)
     person = Person.objects.select_related("principal").get(pk=person_id)
     visible = ToolCall.objects.visible_to(person.principal)

@@ -78,13 +78,15 @@ class Span(models.Model):
 class OutboxItem(models.Model):
     """A committed batch whose spans still have to become calls and verdicts.
 
-    `failed_at` is set when the item was given up after `attempts`; it then waits for a person.
+    One that fails is tried again at `try_after`, with growing pauses, and keeps only the spans at fault.
+    `failed_at` is set when it was given up after `attempts`: it then waits for `manage.py retry_outbox`.
     """
 
     id = models.BigAutoField(primary_key=True)
     created_at = models.DateTimeField()
     span_ids = ArrayField(models.UUIDField())
     attempts = models.PositiveSmallIntegerField(default=0)
+    try_after = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)
     error = models.TextField(blank=True, default="")
 
@@ -160,6 +162,9 @@ class ToolCall(models.Model):
     outcome_code = models.CharField(max_length=80, blank=True, default="")
     outcome_reason = models.TextField(blank=True, default="")
     judged_at = models.DateTimeField(null=True)
+    verdicts = models.JSONField(
+        default=dict, blank=True, help_text="What each judge said last: {judge: [outcome, reason, code]}."
+    )
     sources = ArrayField(models.CharField(max_length=16), default=list)
 
     objects = ToolCallQuerySet.as_manager()
@@ -169,6 +174,7 @@ class ToolCall(models.Model):
         indexes = [
             models.Index(fields=["agent", "-id"], name="call_by_agent"),
             models.Index(fields=["position"], name="call_by_position"),
+            models.Index(fields=["call_id"], condition=~models.Q(call_id=""), name="call_by_call_id"),
             models.Index(
                 fields=["agent", "judged_at"], condition=models.Q(outcome="violation"), name="call_violations"
             ),
@@ -201,7 +207,10 @@ def _pretty(value: object) -> str:
 
 
 class CallKey(models.Model):
-    """Where a report of a call finds it: BLAKE2b-16 of (source, conversation, call id) or (source, span)."""
+    """Where a report of a call finds it: BLAKE2b-16 of (source, conversation, call id) or (source, span).
+
+    Also marks a model's answer as counted: BLAKE2b-16 of its span's id, which then stands for the call.
+    """
 
     key = models.BinaryField(primary_key=True)
     call_id = models.UUIDField()

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, QuerySet
 from django.db.models.functions import TruncDay, TruncMinute
 from django.utils import timezone
 
-from apps.activity.models import Outcome, ToolCall
+from apps.activity.models import FeedPosition, Outcome, ToolCall
 from apps.agents.models import Agent
 from apps.identity.models import Principal
 from apps.kit.ids import first_id_at
@@ -21,14 +21,17 @@ from apps.kit.ui.parts import Option
 
 PULSE_MINUTES = 60
 SIBLINGS = 50
+FACET_DAYS = 30
+MOST_COUNTED = 200_000
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """The last hour: calls a minute by outcome, and their sums."""
+    """The last hour, or the newest 200,000 calls of it: calls a minute by outcome, and their sums."""
 
     series: OutcomeSeries
     counts: Mapping[str, int]
+    is_cut: bool = False
 
     @property
     def total(self) -> int:
@@ -40,31 +43,34 @@ class Pulse:
 
 
 def pulse(actor: Principal) -> Pulse:
-    """Calls of the last hour that `actor` may see; one query, pruned to the hour by id."""
+    """Calls of the last hour that `actor` may see; two queries, pruned to the hour by id."""
     now = timezone.now()
     since = (now - timedelta(minutes=PULSE_MINUTES - 1)).replace(second=0, microsecond=0)
-    rows = ToolCall.objects.visible_to(actor).filter(pk__gte=first_id_at(since - timedelta(minutes=5)))
+    visible = ToolCall.objects.visible_to(actor).filter(pk__gte=first_id_at(since - timedelta(minutes=5)))
+    rows, is_cut = _newest(visible)
     counted = _counted(rows.filter(started_at__gte=since), TruncMinute("started_at"))
     moments = [since + timedelta(minutes=at) for at in range(PULSE_MINUTES)]
     bins = [Bin(f"{moment:%H:%M}", counted.get(moment, {})) for moment in moments]
     sums = Counter(dict.fromkeys(Outcome.values, 0))
     for one in bins:
         sums.update(one.counts)
-    return Pulse(OutcomeSeries(bins), sums)
+    return Pulse(OutcomeSeries(bins), sums, is_cut)
 
 
 def calls_per_day(agent: Agent, days: int = 30) -> OutcomeSeries:
-    """An agent's calls of the last `days` days by outcome; one query."""
+    """An agent's calls of the last `days` days, the newest 200,000 of them, by outcome; two queries."""
     today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
     since = today - timedelta(days=days - 1)
-    rows = ToolCall.objects.filter(agent=agent, started_at__gte=since, pk__gte=first_id_at(since))
+    rows, _ = _newest(ToolCall.objects.filter(agent=agent, pk__gte=first_id_at(since)))
+    rows = rows.filter(started_at__gte=since)
     counted = _counted(rows, TruncDay("started_at"))
     moments = [since + timedelta(days=at) for at in range(days)]
     return OutcomeSeries([Bin(f"{moment:%-d %b}", counted.get(moment, {})) for moment in moments])
 
 
 def call_facets(calls: QuerySet[ToolCall]) -> dict[str, list[Option]]:
-    """Outcomes and tools with their counts; two queries."""
+    """Outcomes and tools of the last 30 days, of the newest 200,000 calls, with their counts; three queries."""
+    calls, _ = _newest(calls.filter(pk__gte=first_id_at(timezone.now() - timedelta(days=FACET_DAYS))))
     outcomes = dict(calls.order_by().values_list("outcome").annotate(count=Count("pk")))
     tools = calls.order_by().values_list("tool_name").annotate(count=Count("pk")).order_by("-count")[:12]
     return {
@@ -87,8 +93,14 @@ def conversation_of(call: ToolCall, *, actor: Principal) -> Sequence[ToolCall]:
 
 
 def last_position() -> int:
-    """The newest position of all; 0 when there is none."""
-    return ToolCall.objects.aggregate(last=Max("position"))["last"] or 0
+    """The newest position of all; 0 when there is none. Every call up to it is committed."""
+    return FeedPosition.objects.values_list("last", flat=True).first() or 0
+
+
+def _newest(rows: QuerySet[ToolCall]) -> tuple[QuerySet[ToolCall], bool]:
+    """No more than the newest 200,000 of these rows, and whether there are more: counting them has an end."""
+    edge = rows.order_by("-pk").values_list("pk", flat=True)[MOST_COUNTED : MOST_COUNTED + 1].first()
+    return (rows, False) if edge is None else (rows.filter(pk__gt=edge), True)
 
 
 def _counted(rows: QuerySet[ToolCall], bucket: TruncMinute | TruncDay) -> dict[datetime, dict[str, int]]:

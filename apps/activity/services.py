@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import transaction
+import orjson
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.activity.models import Outcome, ToolCall
@@ -19,31 +20,56 @@ SEVERITY = {
     Outcome.BLOCKED: 4,
     Outcome.VIOLATION: 5,
 }
+COLUMNS = ("id", "outcome", "outcome_reason", "outcome_code", "judged_at")
+WRITE = """
+UPDATE activity_toolcall c SET outcome = n.outcome, outcome_reason = n.reason, outcome_code = n.code,
+  judged_at = n.at, verdicts = n.verdicts::jsonb
+FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+  AS n (id, outcome, reason, code, at, verdicts) WHERE c.id = n.id
+"""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What somebody says of a call: an outcome, the reason in words, a stable code."""
+    """What a judge says of a call: an outcome, the reason in words, a stable code.
+
+    A judge's word replaces what the same judge said of the call before, whatever it was: a call first
+    taken for a violation that turns out to have been refused is blocked. Among judges the gravest stands.
+    """
 
     call_id: UUID
     outcome: str
     reason: str
     code: str
+    judge: str = "rules"
 
 
 @transaction.atomic
 def record_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Write verdicts; the gravest one of each call stands. Two queries for any number of calls."""
+    """Write verdicts. Two queries for any number of calls."""
     if not verdicts:
         return
-    now = timezone.now()
-    calls = {call.pk: call for call in ToolCall.objects.filter(pk__in=[v.call_id for v in verdicts])}
-    changed = []
+    rows = ToolCall.objects.only("outcome", "outcome_reason", "outcome_code", "judged_at", "verdicts")
+    calls = {call.pk: call for call in rows.filter(pk__in=[v.call_id for v in verdicts])}
     for verdict in verdicts:
-        call = calls[verdict.call_id]
-        if SEVERITY[Outcome(verdict.outcome)] > SEVERITY[Outcome(call.outcome)]:
-            call.outcome, call.outcome_reason = verdict.outcome, verdict.reason
-            call.outcome_code, call.judged_at = verdict.code, now
-            changed.append(call)
-    fields = ["outcome", "outcome_reason", "outcome_code", "judged_at"]
-    ToolCall.objects.bulk_update(changed, fields, batch_size=500)
+        calls[verdict.call_id].verdicts[verdict.judge] = [verdict.outcome, verdict.reason, verdict.code]
+    for call in calls.values():
+        stand_gravest(call)
+    _write(list(calls.values()))
+
+
+def _write(calls: Sequence[ToolCall]) -> None:
+    told = [[getattr(call, name) for call in calls] for name in COLUMNS]
+    verdicts = [orjson.dumps(call.verdicts).decode() for call in calls]
+    with connection.cursor() as cursor:
+        cursor.execute(WRITE, [*told, verdicts])
+
+
+def stand_gravest(call: ToolCall) -> None:
+    """Let the gravest of a call's verdicts be its outcome. Writes nothing."""
+    if not call.verdicts:
+        return
+    gravest = max(call.verdicts.values(), key=lambda said: SEVERITY[Outcome(said[0])])
+    if [call.outcome, call.outcome_reason, call.outcome_code] != gravest:
+        call.outcome, call.outcome_reason, call.outcome_code = gravest
+        call.judged_at = timezone.now()

@@ -25,13 +25,15 @@ FEED_ROWS = 100
 @page(Permission.ACTIVITY_VIEW)
 def feed(request: PageRequest) -> HttpResponse:
     """The live feed: the last calls, then whatever comes, over a WebSocket."""
-    narrowed = CallFilter(request.GET, ToolCall.objects.visible_to(request.actor).select_related("agent"))
+    position = queries.last_position()  # before the calls: what comes in between, the socket brings
+    known = ToolCall.objects.visible_to(request.actor).filter(position__lte=position)
+    narrowed = CallFilter(request.GET, known.select_related("agent"))
     calls = list(narrowed.qs.order_by("-position")[:FEED_ROWS])
     for call in calls:
         call.short_arguments = short(call.arguments)
     context = {
         "calls": calls,
-        "position": queries.last_position(),
+        "position": position,
         "agents": Agent.objects.visible_to(request.actor).order_by("name")[:200],
         "chosen_agent": request.GET.get("agent", ""),
         "chosen_outcomes": request.GET.getlist("outcome"),

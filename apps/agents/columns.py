@@ -80,6 +80,7 @@ COLUMNS: dict[str, Column] = {
     )
 }  # fmt: skip
 DEFAULT = ("name", "owner", "tier", "state", "certified_until", "breaker", "team", "last_seen")
+FOUND = ("name", "owner", "tier", "state")  # beside why each fits
 # Each begins with an expression that is never null and ends in the key, as cursors need; each has its index.
 SORTS: dict[str, tuple[str, ...]] = {
     "tier": ("tier_rank", "name", "id"),

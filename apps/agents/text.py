@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from math import sqrt
 from zlib import crc32
@@ -122,7 +121,3 @@ def _grams(word: str, lengths: Iterable[int]) -> Iterable[str]:
     for length in lengths:
         for start in range(len(padded) - length + 1):
             yield padded[start : start + length]
-
-
-def word_counts(text: str) -> Counter[str]:
-    return Counter(telling_words(text))

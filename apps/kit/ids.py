@@ -23,13 +23,12 @@ def new_id() -> uuid.UUID:
 def derived_id(unix_ms: int, *natural_key: bytes) -> uuid.UUID:
     """The UUIDv8 (RFC 9562 section 5.8) of a thing at `unix_ms` (clamped to 48 bits) with this key."""
     digest = int.from_bytes(blake2b(b"\x1f".join(natural_key), digest_size=10).digest(), "big")
-    ms = min(max(unix_ms, 0), MAX_MS)
     rand_a, rand_b = digest >> 62 & 0xFFF, digest & ((1 << 62) - 1)
-    return uuid.UUID(int=ms << 80 | 0x8 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+    return uuid.UUID(int=_within_48_bits(unix_ms) << 80 | 0x8 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
 
 
 def first_id_at(moment: datetime) -> uuid.UUID:
-    """The smallest id with this time: a range bound for partitions and time filters."""
+    """The smallest id with this time (clamped to 48 bits): a bound for partitions and time filters."""
     return uuid.UUID(int=(_ms(moment) << 80))
 
 
@@ -39,4 +38,8 @@ def time_of(identifier: uuid.UUID) -> datetime:
 
 
 def _ms(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(milliseconds=1)
+    return _within_48_bits((moment - EPOCH) // timedelta(milliseconds=1))
+
+
+def _within_48_bits(unix_ms: int) -> int:
+    return min(max(unix_ms, 0), MAX_MS)

@@ -19,6 +19,16 @@
   };
   const move = (x, y) => { view[0] += x; view[1] += y; draw(); };
   box.classList.add("is-live");
+  // A tall graph begins as large as it can be read, at the focus; the whole of it is one button away.
+  const focus = picture.querySelector(".is-focus rect");
+  const legible = picture.getBoundingClientRect().width;
+  if (whole[3] > 900 || whole[2] > legible * 1.6) {
+    const size = [Math.min(whole[2], legible), Math.min(whole[3], picture.getBoundingClientRect().height || 600)];
+    const at = focus ? [Number(focus.getAttribute("x")) + 84, Number(focus.getAttribute("y")) + 21] : [size[0] / 2, size[1] / 2];
+    const x = Math.max(0, Math.min(at[0] - size[0] * 0.7, whole[2] - size[0]));
+    view = [x, Math.max(0, Math.min(at[1] - size[1] / 2, whole[3] - size[1])), ...size];
+    draw();
+  }
   const tools = document.querySelector("[data-graph-tools]");
   tools.hidden = false;
   tools.addEventListener("click", (event) => {

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from redis.exceptions import RedisError
 
-from apps.activity import feed
+from apps.activity import consumers, feed, queries
 from apps.activity.consumers import FeedConsumer
-from apps.activity.models import ToolCall
+from apps.activity.models import FeedPosition, ToolCall
 from apps.identity.models import Principal
 from apps.identity.roles import Role
 from config.asgi import application
@@ -22,12 +29,17 @@ from tests.activity.sockets import Socket
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WITHIN_S = 3.0
+CANCEL = """
+SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+WHERE datname = %s AND usename = 'chancery_web' AND wait_event_type = 'Lock'
+"""
 
 
 @pytest.fixture(autouse=True)
 def _own_channel_layer(settings: Any) -> None:
     """Each test's event loop needs a layer of its own; between processes it is Valkey, as in the product."""
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    consumers.NEWEST.__init__()  # type: ignore[misc]  # the database is empty again
 
 
 @pytest.fixture
@@ -188,8 +200,6 @@ async def test_an_ended_session_or_person_closes_the_socket(
         return cookie_of(person), person
 
     def finish(person: Principal) -> None:
-        from django.contrib.sessions.models import Session
-
         if end == "session":
             Session.objects.all().delete()
         else:
@@ -234,8 +244,112 @@ def test_the_consumer_is_what_the_address_leads_to() -> None:
 def test_the_page_hands_its_position_to_the_script_as_a_plain_number(token: str) -> None:
     act(token, "lookup_order")
     ToolCall.objects.update(position=1_234_567)
+    FeedPosition.objects.update(last=1_234_567)
     client = Client()
     client.force_login(
         factories.make_person(Role.OPERATOR).person, backend="apps.identity.auth.PersonBackend"
     )
     assert 'data-position="1234567"' in client.get("/feed/").content.decode()
+
+
+def test_the_page_lists_nothing_beyond_the_position_its_socket_goes_on_from(token: str) -> None:
+    """A call that is committed while the page is made is either listed or comes over the socket."""
+    act(token, "listed")
+    act(token, "came_meanwhile")
+    FeedPosition.objects.update(last=1)
+    client = Client()
+    client.force_login(
+        factories.make_person(Role.OPERATOR).person, backend="apps.identity.auth.PersonBackend"
+    )
+    page = client.get("/feed/").content.decode()
+    assert 'data-position="1"' in page
+    assert ("listed" in page, "came_meanwhile" in page) == (True, False)
+
+
+async def test_from_the_beginning_no_more_is_replayed_than_to_anybody(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_BEHIND", 3)
+    await sync_to_async(act)(token, *["lookup_order"] * 6)
+    cookies = await sync_to_async(lambda: cookie_of(factories.make_person(Role.OPERATOR)))()
+    socket = socket_of(cookies, "after=0")
+    await socket.connect()
+    assert await socket.receive(WITHIN_S) == {"type": "gap", "position": 6}
+    await socket.disconnect()
+
+
+async def test_signing_out_closes_the_sockets_of_that_session_at_once() -> None:
+    def begin() -> tuple[Client, Client]:
+        person, clients = factories.make_person(Role.OPERATOR), (Client(), Client())
+        for client in clients:
+            client.force_login(person.person, backend="apps.identity.auth.PersonBackend")
+        return clients
+
+    leaving, staying = await sync_to_async(begin)()
+    sockets = [
+        socket_of({name: morsel.value for name, morsel in client.cookies.items()})
+        for client in (leaving, staying)
+    ]
+    for socket in sockets:
+        assert await socket.connect() == 0
+    await sync_to_async(leaving.post)("/logout/")
+    closed = await sockets[0].receive_output(timeout=WITHIN_S)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+    assert await sockets[1].receive_nothing(timeout=0.5)
+    await sockets[1].disconnect()
+
+
+@contextmanager
+def broken(table: str) -> Iterator[None]:
+    """A table the application cannot read: not an outage, a fault nobody foresaw."""
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"], autocommit=True) as owner:
+        owner.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
+        try:
+            yield
+        finally:
+            owner.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
+
+
+async def test_a_feed_that_stumbles_closes_its_socket_instead_of_falling_silent() -> None:
+    cookies = await sync_to_async(lambda: cookie_of(factories.make_person(Role.OPERATOR)))()
+    socket = socket_of(cookies)
+    assert await socket.connect() == 0
+    with broken("activity_feedposition"):
+        closed = await socket.receive_output(timeout=WITHIN_S)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1011)
+
+
+async def test_a_database_that_was_away_for_a_moment_ends_neither_feed_nor_recheck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("apps.activity.consumers.RECHECK_EVERY_S", 0.1)
+
+    def interrupt() -> int:
+        """Whatever is asked waits and is then broken off, as in a failover; returns how often that was."""
+        ended, until = 0, time.monotonic() + 1.5
+        with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"]) as owner:
+            owner.execute("LOCK TABLE django_session, activity_feedposition IN ACCESS EXCLUSIVE MODE")
+            with psycopg.connect(os.environ["CHANCERY_TEST_DATABASE_URL"], autocommit=True) as admin:
+                while time.monotonic() < until:
+                    ended += len(admin.execute(CANCEL, [connection.settings_dict["NAME"]]).fetchall())
+                    time.sleep(0.05)
+        return ended
+
+    cookies = await sync_to_async(lambda: cookie_of(factories.make_person(Role.OPERATOR)))()
+    socket = socket_of(cookies)
+    assert await socket.connect() == 0
+    assert await asyncio.to_thread(interrupt) > 2
+    assert await socket.receive_nothing(timeout=0.3)
+    await sync_to_async(Session.objects.all().delete)()
+    closed = await socket.receive_output(timeout=WITHIN_S)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4401)
+
+
+def test_what_pages_count_has_an_end(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    act(token, *["lookup_order"] * 5)
+    actor = factories.make_person(Role.OPERATOR)
+    assert (queries.pulse(actor).total, queries.pulse(actor).is_cut) == (5, False)
+    monkeypatch.setattr(queries, "MOST_COUNTED", 3)
+    assert (queries.pulse(actor).total, queries.pulse(actor).is_cut) == (3, True)
+    tools = queries.call_facets(ToolCall.objects.all())["tool"]
+    assert [(option.value, option.count) for option in tools] == [("lookup_order", 3)]

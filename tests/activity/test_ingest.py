@@ -22,10 +22,10 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
     ScopeMetrics,
 )
 
-from apps.activity.models import OutboxItem, Resource, Span
+from apps.activity.models import OutboxItem, Resource, Span, ToolCall
 from apps.identity.models import ApiKey
 from tests import factories
-from tests.activity.otlp import post, post_all, request, span, tool_span
+from tests.activity.otlp import drain, post, post_all, request, span, tool_span
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -125,11 +125,14 @@ def test_garbage_times_and_texts_are_kept(token: str) -> None:
     spans = [
         tool_span(start_time_unix_nano=1, end_time_unix_nano=2),
         tool_span(start_time_unix_nano=2**63, end_time_unix_nano=2**63),
+        tool_span(start_time_unix_nano=2**64 - 1, end_time_unix_nano=2**64 - 1),
         tool_span("nul\0tool", attributes={"k\0ey": "v\0alue"}),
     ]
     assert post(request(spans), token).status_code == 200
-    assert Span.objects.count() == 3
+    assert Span.objects.count() == 4
     assert Span.objects.filter(tool_name="nul\ufffdtool", attributes__has_key="k\ufffdey").exists()
+    drain()
+    assert (ToolCall.objects.count(), OutboxItem.objects.count()) == (4, 0)
 
 
 def test_metrics_are_refused_in_words(token: str) -> None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.dispatch import receiver
 from django.utils import timezone
 
-from apps.activity.models import CallKey, OutboxItem, ToolCall
+from apps.activity.management.commands import run_pipeline
+from apps.activity.models import CallKey, OutboxItem, Span, ToolCall
 from apps.activity.partitions import create_partitions, partition_health
+from apps.activity.pipeline import runner
 from apps.activity.pipeline.step import settle_overdue, step
+from apps.activity.pipeline.store import next_rows
 from apps.activity.signals import calls_recorded
 from apps.agents.models import Agent, ObservedModel, ObservedTool
 from tests import factories
@@ -157,7 +168,7 @@ def test_a_step_that_dies_leaves_nothing_half_done(token: str) -> None:
 
     try:
         with pytest.raises(SystemExit):
-            step()
+            step(next_rows())
     finally:
         calls_recorded.disconnect(dispatch_uid="dies")
     assert OutboxItem.objects.count() == 1
@@ -167,26 +178,99 @@ def test_a_step_that_dies_leaves_nothing_half_done(token: str) -> None:
     assert (ToolCall.objects.count(), ObservedTool.objects.get().calls) == (1, 1)
 
 
-def test_one_poisoned_row_does_not_stop_the_others(token: str) -> None:
-    post(request([tool_span("poison")]), token)
-    post(request([tool_span("fine")]), token)
+@contextmanager
+def choking_on(tool: str) -> Iterator[None]:
+    """Somebody above who cannot digest calls of this tool."""
 
-    @receiver(calls_recorded, dispatch_uid="poison", weak=False)
+    @receiver(calls_recorded, dispatch_uid="choke", weak=False)
     def choke(calls: list[ToolCall], **_: Any) -> None:
-        if any(call.tool_name == "poison" for call in calls):
+        if any(call.tool_name == tool for call in calls):
             raise ValueError("cannot digest this")
 
     try:
-        drain()
+        yield
     finally:
-        calls_recorded.disconnect(dispatch_uid="poison")
+        calls_recorded.disconnect(dispatch_uid="choke")
+
+
+def let_time_pass() -> None:
+    """As if the pause of every row that failed were over."""
+    OutboxItem.objects.exclude(try_after=None).update(try_after=timezone.now())
+
+
+def test_only_the_span_at_fault_stays_in_its_row(token: str) -> None:
+    other = factories.make_key(factories.make_source(), ["ingest"]).token
+    post(request([tool_span("fine") for _ in range(20)] + [tool_span("poison")]), token)
+    post(request([tool_span("fine")]), other)
+    span_ids = [one for item in OutboxItem.objects.all() for one in item.span_ids]
+    OutboxItem.objects.all().delete()
+    OutboxItem.objects.create(created_at=timezone.now(), span_ids=span_ids)
+    with choking_on("poison"):
+        drain()
+    assert set(ToolCall.objects.values_list("tool_name", flat=True)) == {"fine"}
+    assert ToolCall.objects.count() == 21
+    left = OutboxItem.objects.get()
+    assert [Span.objects.get(pk=pk).tool_name for pk in left.span_ids] == ["poison"]
+    assert (left.attempts, left.failed_at, left.error) == (0, None, "ValueError: cannot digest this")
+    assert left.try_after > timezone.now()
+
+
+def test_what_stays_at_fault_is_tried_with_pauses_then_set_aside_until_somebody_asks(token: str) -> None:
+    post(request([tool_span("poison")]), token)
+    post(request([tool_span("fine")]), token)
+    with choking_on("poison"):
+        pauses = []
+        for _ in range(5):
+            drain()
+            item = OutboxItem.objects.get()
+            pauses.append((item.try_after - timezone.now()).total_seconds())
+            let_time_pass()
+    assert pauses[:4] == [pytest.approx(pause, abs=1) for pause in (1, 10, 60, 600)]
+    assert (item.attempts, item.failed_at is not None) == (5, True)
+    drain()
     assert list(ToolCall.objects.values_list("tool_name", flat=True)) == ["fine"]
+    call_command("retry_outbox", stdout=StringIO())
+    drain()
+    assert set(ToolCall.objects.values_list("tool_name", flat=True)) == {"fine", "poison"}
+    assert not OutboxItem.objects.exists()
+
+
+def test_a_fault_of_everything_does_not_make_more_rows(token: str) -> None:
+    post(request([tool_span("poison") for _ in range(40)]), token)
+    with choking_on("poison"):
+        drain()
     item = OutboxItem.objects.get()
-    assert (item.attempts, item.failed_at is not None, item.error) == (
-        5,
-        True,
-        "ValueError: cannot digest this",
-    )
+    assert (len(item.span_ids), item.attempts) == (40, 1)
+
+
+def test_a_call_that_cannot_be_settled_does_not_keep_the_others_waiting(token: str) -> None:
+    for number in range(3):
+        tool = openinference_tool(bytes([65 + number]) * 16, b"r" * 8)
+        if number == 1:
+            tool.attributes[1].value.string_value = "poison"
+        post(request([tool], scope="openinference.instrumentation.x"), token)
+    drain()
+    later = timezone.now() + timedelta(seconds=30)
+    with choking_on("poison"):
+        runner.settle(later)
+        runner.settle(later)
+    settled = dict(ToolCall.objects.values_list("tool_name", "outcome"))
+    assert settled == {"lookup_order": "allowed", "poison": "pending"}
+    runner._held_back.clear()
+    runner.settle(later)
+    assert ToolCall.objects.filter(outcome="allowed").count() == 3
+
+
+def test_once_works_off_what_waits_and_only_alone(token: str) -> None:
+    post(request([tool_span()]), token)
+    with psycopg.connect(os.environ["DATABASE_URL"]) as another:
+        another.execute("SELECT pg_advisory_lock(%s)", [runner.LOCK])
+        with pytest.raises(CommandError, match="another pipeline is at work"):
+            call_command("run_pipeline", "--once")
+    assert not ToolCall.objects.exists()
+    call_command("run_pipeline", "--once", stdout=StringIO())
+    assert ToolCall.objects.count() == 1
+    assert not OutboxItem.objects.exists()
 
 
 def test_rows_of_days_without_partition_wait_in_the_default_one_and_move(token: str) -> None:
@@ -211,3 +295,34 @@ def test_every_call_has_its_keys(token: str) -> None:
     post(request([tool_span()]), token)
     drain()
     assert CallKey.objects.filter(call_id=ToolCall.objects.get().pk).count() == 2
+
+
+def test_the_process_goes_on_after_what_nobody_foresaw(token: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A table that is missing for a moment is no outage: it is said, the lock is let go, the work goes on."""
+    post(request([tool_span()]), token)
+    stopping = threading.Event()
+    working = threading.Thread(target=_run_until, args=[stopping])
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"], autocommit=True) as owner:
+        owner.execute("ALTER TABLE activity_outbox RENAME TO activity_outbox_away")
+        working.start()
+        try:
+            wait_for(lambda: "the pipeline stumbled" in caplog.text)
+        finally:
+            owner.execute("ALTER TABLE activity_outbox_away RENAME TO activity_outbox")
+    wait_for(ToolCall.objects.exists)
+    stopping.set()
+    working.join(10)
+    assert runner.hold_pipeline_lock()
+    runner.release_pipeline_lock()
+
+
+def _run_until(stopping: threading.Event) -> None:
+    run_pipeline._run(stopping)
+    run_pipeline._let_go()
+
+
+def wait_for(true: Callable[[], bool], within_s: float = 10) -> None:
+    until = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)

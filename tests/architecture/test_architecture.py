@@ -24,9 +24,9 @@ SERVICES = sorted(
 )
 # Without an actor, and why: nobody acts but the clock, the pipeline or the act that calls them.
 NOBODY_ACTS = {
-    "resolve_agents", "record_tool_uses", "record_model_uses", "observe_tools", "observe_models",  # telemetry
+    "resolve_agents", "record_tool_uses", "record_model_uses", "take_back_tool_uses", "observe_tools", "observe_models",  # telemetry
     "index_words", "index_missing", "told_of", "refresh_vectors", "count_terms", "progress",  # the worker
-    "record_verdicts", "trip_if_over",  # rules, in the pipeline's transaction
+    "mark_seen", "record_verdicts", "stand_gravest", "trip_if_over",  # rules, in the pipeline's transaction
     "expire_certifications", "detect_drift", "raise_finding", "baseline_of",  # the clock
     "write_breaker", "write_certified_until",  # columns, for the service that acted
     "lock_agent", "save_agent", "apply_changes", "set_fields", "new_agent", "record_acts",  # steps of a service

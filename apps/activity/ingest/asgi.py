@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+from uuid import UUID
 
 import orjson
 from google.protobuf.json_format import MessageToDict
@@ -21,6 +23,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from apps.activity.ingest.auth import KeyRing
+from apps.activity.ingest.budget import JSON_WEIGHT, PROTOBUF_WEIGHT, Budget, Share
 from apps.activity.ingest.decode import JSON, PROTOBUF, decode, inflate, media_type
 from apps.activity.ingest.errors import (
     BodyTooLarge,
@@ -39,17 +42,27 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+R = TypeVar("R")
+READERS = 2
+LARGE, LARGE_JSON, LARGE_GZIP = 1024 * 1024, 32 * 1024, 16 * 1024  # about 10 ms of reading each
 PATHS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 METRICS_NOT_KEPT = "metrics are not kept; spans and log records are"
 
 
 @dataclass
 class Door:
-    """What lives from startup to shutdown."""
+    """What lives from startup to shutdown. Large bodies are read in `aside`, so that the loop goes on."""
 
     settings: IngestSettings
     keys: KeyRing
     writer: Writer
+    budget: Budget
+    aside: ThreadPoolExecutor
+
+    async def run(self, function: Callable[..., R], *arguments: Any, large: bool) -> R:
+        if not large:
+            return function(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self.aside, function, *arguments)
 
 
 _door: Door | None = None
@@ -58,7 +71,13 @@ _door: Door | None = None
 async def startup(settings: IngestSettings) -> None:
     """Open the door; to be awaited in the server's lifespan."""
     global _door
-    _door = Door(settings, KeyRing(settings.dsn, settings.key_memory_s), Writer(settings))
+    _door = Door(
+        settings,
+        KeyRing(settings.dsn, settings.key_memory_s, settings.statement_timeout_s),
+        Writer(settings),
+        Budget(settings.max_queue_bytes),
+        ThreadPoolExecutor(READERS, thread_name_prefix="ingest"),
+    )
     await _door.writer.start()
 
 
@@ -68,6 +87,7 @@ async def shutdown() -> None:
     if _door is not None:
         await _door.writer.stop()
         await _door.keys.close()
+        _door.aside.shutdown()
         _door = None
 
 
@@ -83,7 +103,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def _serve(scope: Scope, headers: dict[str, str], receive: Receive) -> ProtobufMessage:
-    """In order: address, method, credential, form, body, rows, disk."""
+    """In order: address, method, credential, form, then with memory set aside: body, rows, disk."""
     if _door is None:
         raise NotDurable("the door is not open yet", retry_after_s=1)
     signal = PATHS.get(scope["path"].rstrip("/"))
@@ -93,22 +113,41 @@ async def _serve(scope: Scope, headers: dict[str, str], receive: Receive) -> Pro
         raise WrongMethod("only POST is understood here")
     source_id = await _door.keys.source_of(headers.get("authorization", ""))
     kind = media_type(headers.get("content-type", ""))
-    raw = await _body(receive, headers, _door.settings)
-    body = inflate(
-        raw, headers.get("content-encoding", "").strip().lower(), _door.settings.max_inflated_bytes
-    )
+    with _door.budget.share() as share:
+        body = await _content(_door, headers, receive, kind, share)
+        large = len(body) > (LARGE_JSON if kind == JSON else LARGE)
+        answer, batch = await _door.run(_understood, signal, kind, body, source_id, large=large)
+        await _door.writer.write(batch)
+        return answer
+
+
+async def _content(door: Door, headers: dict[str, str], receive: Receive, kind: str, share: Share) -> bytes:
+    """The body without its encoding; the memory that reading it will take is taken from the budget."""
+    raw = await _body(receive, headers, door.settings, share)
+    encoding = headers.get("content-encoding", "").strip().lower()
+    limit = door.settings.max_json_bytes if kind == JSON else door.settings.max_inflated_bytes
+    body = await door.run(inflate, raw, encoding, limit, large=bool(encoding) and len(raw) > LARGE_GZIP)
+    if len(body) > limit:
+        raise BodyTooLarge(f"at most {limit} bytes of {kind}; send smaller batches or {PROTOBUF}")
+    share.grow_to(len(body) * (JSON_WEIGHT if kind == JSON else PROTOBUF_WEIGHT))
+    return body
+
+
+def _understood(signal: str, kind: str, body: bytes, source_id: UUID) -> tuple[ProtobufMessage, Batch]:
+    """The answer to give once the rows are written, and the rows."""
     message = decode(signal, kind, body)
     if signal == "metrics":
-        return _metrics_answer(message)
+        return _metrics_answer(message), Batch()
     batch = spans_of(message, source_id) if signal == "traces" else logs_of(message, source_id)
-    await _door.writer.write(batch, len(body))
-    return _answer(signal, batch)
+    return _answer(signal, batch), batch
 
 
-async def _body(receive: Receive, headers: dict[str, str], settings: IngestSettings) -> bytes:
+async def _body(receive: Receive, headers: dict[str, str], settings: IngestSettings, share: Share) -> bytes:
     declared = headers.get("content-length", "0")
-    if declared.isdecimal() and int(declared) > settings.max_body_bytes:
+    expected = int(declared) if declared.isdecimal() else 0
+    if expected > settings.max_body_bytes:
         raise BodyTooLarge(f"at most {settings.max_body_bytes} bytes a request")
+    share.grow_to(expected)
     parts, size = [], 0
     try:
         async with asyncio.timeout(settings.body_timeout_s):
@@ -120,6 +159,7 @@ async def _body(receive: Receive, headers: dict[str, str], settings: IngestSetti
                 size += len(parts[-1])
                 if size > settings.max_body_bytes:
                     raise BodyTooLarge(f"at most {settings.max_body_bytes} bytes a request")
+                share.grow_to(size)
                 if not event.get("more_body", False):
                     return b"".join(parts)
     except TimeoutError as error:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import psycopg
 
+from apps.activity.ingest.connecting import Connection, connect
 from apps.activity.ingest.errors import Forbidden, NotDurable, Unauthenticated
 
 MOST_REMEMBERED = 4096
@@ -39,11 +40,11 @@ class Known:
 class KeyRing:
     """Looks keys up over one connection of its own; a revoked key is forgotten within `memory_s`."""
 
-    def __init__(self, dsn: str, memory_s: float) -> None:
-        self._dsn, self._memory_s = dsn, memory_s
+    def __init__(self, dsn: str, memory_s: float, timeout_s: float) -> None:
+        self._dsn, self._memory_s, self._timeout_s = dsn, memory_s, timeout_s
         self._known: OrderedDict[bytes, Known] = OrderedDict()
         self._touched: dict[UUID, float] = {}
-        self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._connection: Connection | None = None
         self._lock = asyncio.Lock()
         self._touching: set[asyncio.Task[None]] = set()
 
@@ -80,7 +81,8 @@ class KeyRing:
 
     async def _look_up(self, token: bytes, digest: bytes) -> Known:
         parts = token.split(b"_", 2)
-        prefix = parts[1].decode("ascii", "replace") if len(parts) == 3 and parts[0] == b"chy" else ""
+        prefix = parts[1].decode("latin-1") if len(parts) == 3 and parts[0] == b"chy" else ""
+        prefix = prefix if prefix.isalnum() else ""
         row = await self._query(LOOK_UP, prefix) if prefix else None
         now = time.monotonic()
         if row is None or not row[5] or not hmac.compare_digest(bytes(row[1]), digest):
@@ -88,21 +90,28 @@ class KeyRing:
         return Known(row[2], "ingest" in row[3], row[4], now, row[0])
 
     async def _query(self, sql: str, value: object, *, fetch: bool = True) -> tuple[Any, ...] | None:
-        """One statement; a connection that went away is opened anew once."""
-        async with self._lock:
-            for attempt in (1, 2):
+        """One statement; a connection that went away is opened anew once. NotDurable when that does not help."""
+        try:
+            async with asyncio.timeout(self._timeout_s), self._lock:
                 try:
-                    if self._connection is None or self._connection.closed:
-                        self._connection = await psycopg.AsyncConnection.connect(
-                            self._dsn, autocommit=True, connect_timeout=5
-                        )
-                    cursor = await self._connection.execute(sql, [value])
-                    return await cursor.fetchone() if fetch else None
-                except psycopg.OperationalError as error:
-                    await self._drop()
-                    if attempt == 2:
-                        raise NotDurable("the database does not answer", retry_after_s=2) from error
-        return None
+                    return await self._ask(sql, value, fetch)
+                except (psycopg.OperationalError, psycopg.InterfaceError):
+                    return await self._ask(sql, value, fetch)
+        except (psycopg.Error, OSError) as error:
+            raise NotDurable("the database does not answer", retry_after_s=2) from error
+
+    async def _ask(self, sql: str, value: object, fetch: bool) -> tuple[Any, ...] | None:
+        done = False
+        try:
+            if self._connection is None or self._connection.closed:
+                self._connection = await connect(self._dsn, self._timeout_s)
+            cursor = await self._connection.execute(sql, [value])
+            row = await cursor.fetchone() if fetch else None
+            done = True
+            return row
+        finally:
+            if not done:  # also when the time was over: nobody knows what the connection still holds
+                await self._drop()
 
     async def _drop(self) -> None:
         if self._connection is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from base64 import b64encode
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -42,21 +43,30 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if encoding != "gzip":
         raise UnsupportedMedia(f"content-encoding {encoding}: send gzip or none")
-    inflater = zlib.decompressobj(GZIP_WINDOW)
-    parts, size, rest = [], 0, body
+    parts, size = [], 0
     try:
-        while rest and not inflater.eof:
-            part = inflater.decompress(rest, INFLATE_STEP)
+        for part in _inflated(body):
             size += len(part)
             if size > limit:
                 raise BodyTooLarge(f"the body inflates to more than {limit} bytes")
             parts.append(part)
-            rest = inflater.unconsumed_tail
     except zlib.error as error:
         raise Malformed(f"the body is not gzip: {error}") from error
-    if not inflater.eof:
-        raise Malformed("the gzip stream ends too early")
     return b"".join(parts)
+
+
+def _inflated(rest: bytes) -> Iterator[bytes]:
+    """The content piece by piece; a gzip body is one member or several, one after the other (RFC 1952)."""
+    while True:
+        inflater = zlib.decompressobj(GZIP_WINDOW)
+        while rest and not inflater.eof:
+            yield inflater.decompress(rest, INFLATE_STEP)
+            rest = inflater.unconsumed_tail
+        if not inflater.eof:
+            raise Malformed("the gzip stream ends too early")
+        rest = inflater.unused_data
+        if not rest:
+            return
 
 
 def decode(signal: str, kind: str, body: bytes) -> Message:

@@ -1,13 +1,15 @@
 """OTLP messages to rows: what each span or log record is, and what it says of agent, tool and model.
 
 Only what one record says by itself is read here; what its ancestors say is added by the pipeline, for they
-often arrive later.
+often arrive later. A record without a time of its own is told at the time it came; its id keeps time zero,
+so that it is the same when it is sent again.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -18,10 +20,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from apps.activity.ingest.dialects import FRAMEWORKS_AS_PROVIDER, Dialect, dialect_of
-from apps.activity.ingest.reading import EVENTS, number, text
+from apps.activity.ingest.errors import Malformed
+from apps.activity.ingest.reading import EVENTS, LONGEST_NAME, clean, number, text
 from apps.activity.ingest.rows import Row, moment
 from apps.kit.ids import derived_id
 
+logger = logging.getLogger(__name__)
 OPERATIONS = {
     "execute_tool": "tool",
     "chat": "model",
@@ -33,7 +37,6 @@ OPERATIONS = {
 OPENINFERENCE = {"TOOL": "tool", "LLM": "model", "AGENT": "agent"}
 STATUS_MESSAGE, BODY = "otel.status_message", "otel.body"
 STATUS = {0: "unset", 1: "ok", 2: "error"}
-LONGEST_NAME = 300
 DEEPEST_VALUE = 32
 
 
@@ -74,7 +77,7 @@ def spans_of(request: ExportTraceServiceRequest, source_id: UUID) -> Batch:
     for group in request.resource_spans:
         for origin, spans in _origins(group.resource, group.scope_spans, "spans", source_id, batch):
             for span in spans:
-                _add_span(span, origin, batch)
+                _add(_checked_span_row, span, origin, batch)
     return batch
 
 
@@ -84,7 +87,7 @@ def logs_of(request: ExportLogsServiceRequest, source_id: UUID) -> Batch:
     for group in request.resource_logs:
         for origin, records in _origins(group.resource, group.scope_logs, "log_records", source_id, batch):
             for record in records:
-                batch.rows.append(_log_row(record, origin))
+                _add(_log_row, record, origin, batch)
     return batch
 
 
@@ -104,15 +107,25 @@ def _origins(
         )
 
 
-def _add_span(span: Any, origin: Origin, batch: Batch) -> None:
+def _add(row_of: Callable[[Any, Origin], Row], record: Any, origin: Origin, batch: Batch) -> None:
+    """The record's row, or its refusal: one odd record does not cost the others of its request."""
+    try:
+        batch.rows.append(row_of(record, origin))
+    except Malformed as error:
+        batch.reject(error.message)
+    except Exception:
+        logger.exception("a record could not be read")
+        batch.reject("a record could not be read")
+
+
+def _checked_span_row(span: Any, origin: Origin) -> Row:
     if len(span.trace_id) != 16 or not any(span.trace_id):
-        batch.reject("a span's trace_id is not 16 bytes other than zero")
-    elif len(span.span_id) != 8 or not any(span.span_id):
-        batch.reject("a span's span_id is not 8 bytes other than zero")
-    elif len(span.parent_span_id) not in (0, 8):
-        batch.reject("a span's parent_span_id is not 8 bytes")
-    else:
-        batch.rows.append(_span_row(span, origin))
+        raise Malformed("a span's trace_id is not 16 bytes other than zero")
+    if len(span.span_id) != 8 or not any(span.span_id):
+        raise Malformed("a span's span_id is not 8 bytes other than zero")
+    if len(span.parent_span_id) not in (0, 8):
+        raise Malformed("a span's parent_span_id is not 8 bytes")
+    return _span_row(span, origin)
 
 
 def _span_row(span: Any, origin: Origin) -> Row:
@@ -135,7 +148,7 @@ def _span_row(span: Any, origin: Origin) -> Row:
         trace_id=span.trace_id,
         span_id=span.span_id,
         parent_span_id=span.parent_span_id or None,
-        started_at=moment(start_ns),
+        started_at=moment(start_ns) if start_ns else origin.received_at,
         ended_at=moment(span.end_time_unix_nano) if span.end_time_unix_nano else None,
         name=name[:LONGEST_NAME],
         kind=_span_kind(name, attributes, origin.dialect),
@@ -161,7 +174,7 @@ def _log_row(record: Any, origin: Origin) -> Row:
         trace_id=record.trace_id if len(record.trace_id) == 16 else b"",
         span_id=record.span_id if len(record.span_id) == 8 else b"",
         parent_span_id=None,
-        started_at=moment(time_ns),
+        started_at=moment(time_ns) if time_ns else origin.received_at,
         ended_at=None,
         name=name[:LONGEST_NAME],
         kind=_log_kind(name, attributes, origin.dialect),
@@ -174,7 +187,7 @@ def _row(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
     provider = text(attributes, dialect, "provider")
     declared = (
         text(attributes, dialect, "declared_agent_id")
-        or str(origin.resource.get("chancery.agent.id", ""))[:255]
+        or str(origin.resource.get("chancery.agent.id", ""))[:LONGEST_NAME]
     )
     return Row(
         source_id=origin.source_id,
@@ -256,8 +269,3 @@ def plain(value: Any, depth: int = 0) -> Any:
     if which == "kvlist_value":
         return {clean(pair.key): plain(pair.value, depth + 1) for pair in value.kvlist_value.values}
     return value.bytes_value.hex() if which == "bytes_value" else getattr(value, which)
-
-
-def clean(words: str) -> str:
-    """Without NUL, which PostgreSQL can store neither in text nor in jsonb."""
-    return words.replace("\x00", "\N{REPLACEMENT CHARACTER}") if "\x00" in words else words

@@ -10,6 +10,7 @@ import orjson
 from apps.activity.ingest.dialects import MEANINGLESS, Dialect
 
 EVENTS = "otel.events"
+LONGEST_NAME = 255  # of names, ids and versions: what the registry keeps of an agent's names, too
 
 
 def read(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> Any:
@@ -21,13 +22,18 @@ def read(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> Any:
     return None
 
 
-def text(attributes: Mapping[str, Any], dialect: Dialect, name: str, limit: int = 255) -> str:
+def clean(words: str) -> str:
+    """Without NUL, which PostgreSQL can store neither in text nor in jsonb."""
+    return words.replace("\x00", "\N{REPLACEMENT CHARACTER}") if "\x00" in words else words
+
+
+def text(attributes: Mapping[str, Any], dialect: Dialect, name: str, limit: int = LONGEST_NAME) -> str:
     """As `read`, as text of at most `limit` characters; '' for nothing and for words that mean nothing."""
     value = read(attributes, dialect, name)
     if value is None:
         return ""
     words = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    return "" if words in MEANINGLESS else words[:limit]
+    return "" if words in MEANINGLESS else clean(words[:limit])
 
 
 def number(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> int | None:
@@ -35,7 +41,7 @@ def number(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> int | 
     value = read(attributes, dialect, name)
     try:
         found = int(value) if value is not None else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return found if found is not None and 0 <= found < 1 << 62 else None
 
@@ -65,7 +71,10 @@ def _deep(attributes: Mapping[str, Any], path: str) -> Any:
 
 
 def _in_events(attributes: Mapping[str, Any], event: str, key: str) -> Any:
-    for one in attributes.get(EVENTS) or ():
-        if one.get("name") == event and one["attributes"].get(key) is not None:
-            return one["attributes"][key]
+    """A client may call an attribute of its own `otel.events`: only what has the form of events is read."""
+    events = attributes.get(EVENTS)
+    for one in events if isinstance(events, list) else ():
+        told = one.get("attributes") if isinstance(one, Mapping) and one.get("name") == event else None
+        if isinstance(told, Mapping) and told.get(key) is not None:
+            return told[key]
     return None

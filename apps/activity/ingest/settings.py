@@ -10,8 +10,10 @@ class IngestSettings:
     dsn: str
     max_body_bytes: int = 4 * 1024 * 1024
     max_inflated_bytes: int = 32 * 1024 * 1024
-    max_queue_bytes: int = 64 * 1024 * 1024
+    max_json_bytes: int = 4 * 1024 * 1024  # inflated; JSON costs 20 times as much to read as protobuf
+    max_queue_bytes: int = 256 * 1024 * 1024  # of memory, for all requests together
     writers: int = 2
     body_timeout_s: float = 30.0
     commit_timeout_s: float = 30.0
+    statement_timeout_s: float = 15.0
     key_memory_s: float = 5.0

@@ -1,16 +1,18 @@
 """Rows to disk: COPY and one commit for whatever arrived while the last commit ran.
 
 There is no timer: a group is what waits when a writer becomes free. Each group is one transaction of its
-resources, its rows and one outbox row with the ids that were new. A repeated delivery meets its own primary
+resources, its rows and outbox rows with the ids that were new. A repeated delivery meets its own primary
 key: the group then goes through a staging table that keeps the new rows only. When a group fails for
-another reason each request is tried alone, so that one poisoned request does not fail its neighbours.
+another reason each request is tried alone, so that one poisoned request does not fail its neighbours. Only
+data that the database cannot hold is the sender's fault (400); whatever else goes wrong is ours (503, try again).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +22,16 @@ import orjson
 import psycopg
 from psycopg.types.json import Jsonb
 
-from apps.activity.ingest.errors import Malformed, NotDurable, Overloaded
+from apps.activity.ingest.connecting import Connection, connect
+from apps.activity.ingest.errors import Malformed, NotDurable
 from apps.activity.ingest.normalise import Batch
 from apps.activity.ingest.rows import COLUMNS, TYPES, Row
 from apps.activity.ingest.settings import IngestSettings
 
 logger = logging.getLogger(__name__)
 MOST_ROWS = 20_000
+MOST_IN_OUTBOX_ROW = 2000
+MOST_RESOURCES = 4096
 RETRY_S = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0)
 COPY = f"COPY activity_span ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 STAGE = "CREATE TEMP TABLE IF NOT EXISTS ingest_staging (LIKE activity_span) ON COMMIT DELETE ROWS"
@@ -35,36 +40,37 @@ KEEP_NEW = (
     f"INSERT INTO activity_span ({COLUMNS}) SELECT DISTINCT ON (id) {COLUMNS} FROM ingest_staging "  # noqa: S608
     "ON CONFLICT (id) DO NOTHING RETURNING id"
 )
-RESOURCE = """
-INSERT INTO activity_resource (id, attributes, first_seen) VALUES (%s, %s, now()) ON CONFLICT DO NOTHING
+# In key order: two writers then never wait for each other in a ring.
+RESOURCES = """
+INSERT INTO activity_resource (id, attributes, first_seen)
+SELECT id, attributes::jsonb, now() FROM unnest(%s::uuid[], %s::text[]) AS new (id, attributes) ORDER BY id
+ON CONFLICT DO NOTHING
 """
 OUTBOX = """
 INSERT INTO activity_outbox (created_at, span_ids, attempts, error) VALUES (clock_timestamp(), %s, 0, '')
 """
+# The connection is of no use any more, or the database is on its way out. TimeoutError is an OSError.
+GONE = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
 
-Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 
-
-@dataclass
+@dataclass(eq=False)
 class Waiting:
     """One request on its way to disk."""
 
     batch: Batch
-    size: int
     done: asyncio.Future[None]
 
 
 class Writer:
-    """Takes batches, answers when they are committed. Bounded by bytes, not by requests."""
+    """Takes batches, answers when they are committed. What waits is bounded by the door's budget."""
 
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
         self._queue: deque[Waiting] = deque()
-        self._bytes = 0
         self._work = asyncio.Event()
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._known_resources: set[UUID] = set()
+        self._known_resources: OrderedDict[UUID, None] = OrderedDict()
 
     async def start(self) -> None:
         self._tasks = [asyncio.create_task(self._run()) for _ in range(self._settings.writers)]
@@ -75,20 +81,22 @@ class Writer:
         self._work.set()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def write(self, batch: Batch, size: int) -> None:
-        """Return once `batch` is durable; Overloaded at once when too much waits already."""
+    async def write(self, batch: Batch) -> None:
+        """Return once `batch` is durable. Who gives up waiting leaves the queue."""
         if not batch.rows:
             return
-        if self._bytes + size > self._settings.max_queue_bytes:
-            raise Overloaded("too much is waiting to be written", retry_after_s=1)
-        waiting = Waiting(batch, size, asyncio.get_running_loop().create_future())
+        waiting = Waiting(batch, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        self._bytes += size
         self._work.set()
         try:
-            await asyncio.wait_for(asyncio.shield(waiting.done), self._settings.commit_timeout_s)
+            async with asyncio.timeout(self._settings.commit_timeout_s):
+                await waiting.done
         except TimeoutError as error:
             raise NotDurable("the database did not take it in time", retry_after_s=2) from error
+        finally:
+            if waiting.done.cancelled():
+                with contextlib.suppress(ValueError):
+                    self._queue.remove(waiting)
 
     async def _run(self) -> None:
         connection: Connection | None = None
@@ -97,7 +105,12 @@ class Writer:
             group = self._take()
             if not group:
                 continue
-            connection = await self._settle(group, connection)
+            try:
+                connection = await self._settle(group, connection)
+            except Exception:
+                logger.exception("a writer stumbled; it goes on with a new connection")
+                await _close(connection)
+                connection = None
         if connection is not None:
             await connection.close()
 
@@ -121,37 +134,42 @@ class Writer:
                     connection = connection or await self._connect()
                     await self._write_group(connection, group)
                     return connection
-                except (psycopg.OperationalError, OSError) as error:
+                except GONE as error:
                     await _close(connection)
                     connection = None
-                    if pause_s is None:
-                        _answer(group, NotDurable("the database does not answer", retry_after_s=2))
+                    if pause_s is None or all(waiting.done.done() for waiting in group):
                         logger.error("the database does not take spans: %s", error)
                         return None
                     await asyncio.sleep(pause_s)
         finally:
-            self._bytes -= sum(waiting.size for waiting in group)
-            _answer(group, NotDurable("it was not written", retry_after_s=2))
+            _answer(group, NotDurable("the database does not answer", retry_after_s=2))
         return connection
 
     async def _write_group(self, connection: Connection, group: list[Waiting]) -> None:
         try:
             await self._commit(connection, group)
-        except psycopg.OperationalError:
+        except GONE:
             raise
-        except psycopg.Error:
+        except Exception:
+            logger.warning("a group failed; its %s requests are tried one by one", len(group), exc_info=True)
             for waiting in group:
                 await self._write_alone(connection, waiting)
-        _answer(group, None)
+        else:
+            _answer(group, None)
 
     async def _write_alone(self, connection: Connection, waiting: Waiting) -> None:
         try:
             await self._commit(connection, [waiting])
-        except psycopg.OperationalError:
+        except GONE:
             raise
-        except psycopg.Error as error:
-            logger.warning("a request was refused by the database: %s", error)
+        except psycopg.DataError as error:
+            logger.warning("the database cannot hold what a request says: %s", error)
             _answer([waiting], Malformed(f"the database refused it: {error.diag.message_primary}"))
+        except Exception:
+            logger.exception("a request could not be written")
+            _answer([waiting], NotDurable("the database does not take it", retry_after_s=5))
+        else:
+            _answer([waiting], None)
 
     async def _commit(self, connection: Connection, group: Sequence[Waiting]) -> None:
         """The straight way, or past what is stored already."""
@@ -168,16 +186,29 @@ class Writer:
             for key, value in w.batch.resources.items()
             if key not in self._known_resources
         }
-        async with connection.transaction(), connection.cursor() as cursor:
-            for key in sorted(fresh):  # in key order: two writers then never wait for each other in a ring
-                await cursor.execute(RESOURCE, [key, Jsonb(fresh[key], dumps=orjson.dumps)])
+        async with (
+            asyncio.timeout(self._settings.statement_timeout_s),
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            if fresh:
+                told = [orjson.dumps(attributes).decode() for attributes in fresh.values()]
+                await cursor.execute(RESOURCES, [list(fresh), told])
             ids = await (_copy_new(cursor, rows) if staged else _copy(cursor, COPY, rows))
-            if ids:
-                await cursor.execute(OUTBOX, [ids])
-        self._known_resources.update(fresh)
+            for at in range(0, len(ids), MOST_IN_OUTBOX_ROW):
+                await cursor.execute(OUTBOX, [ids[at : at + MOST_IN_OUTBOX_ROW]])
+        self._remember(key for waiting in group for key in waiting.batch.resources)
+
+    def _remember(self, resources: Iterable[UUID]) -> None:
+        """These are stored; the longest unused of too many are forgotten, and would be stored again in vain."""
+        for key in resources:
+            self._known_resources[key] = None
+            self._known_resources.move_to_end(key)
+        while len(self._known_resources) > MOST_RESOURCES:
+            self._known_resources.popitem(last=False)
 
     async def _connect(self) -> Connection:
-        return await psycopg.AsyncConnection.connect(self._settings.dsn, autocommit=True, connect_timeout=5)
+        return await connect(self._settings.dsn, self._settings.statement_timeout_s)
 
 
 async def _copy(cursor: psycopg.AsyncCursor[Any], statement: str, rows: Iterable[Row]) -> list[UUID]:

@@ -28,5 +28,5 @@ def new_tools(calls: Sequence[ToolCall]) -> list[Verdict]:
         total = sum(known.values())
         if total >= BASELINE_CALLS and call.tool_name not in known:
             reason = f"{call.tool_name} was never called in the {total} calls before."
-            found.append(Verdict(call.pk, Outcome.ANOMALY, reason, "baseline.new_tool"))
+            found.append(Verdict(call.pk, Outcome.ANOMALY, reason, "baseline.new_tool", judge="baseline"))
     return found

@@ -1,4 +1,4 @@
-"""One report of a call (a span or a log record) as what it says, and several as one call. Pure."""
+"""One report of a call (a span or a log record) as what it says, and several as one call. Pure but for the clock."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.utils import timezone
 
 from apps.activity.ingest.dialects import named_dialect
 from apps.activity.ingest.normalise import STATUS_MESSAGE
-from apps.activity.ingest.reading import parsed, read, text
+from apps.activity.ingest.reading import clean, parsed, read, text
 from apps.activity.pipeline.trace import Found, SpanView, Trace, arguments_of
 
 LONGEST_PAYLOAD = 32_768
@@ -131,12 +132,48 @@ def merged(first: Report, second: Report) -> Report:
     )
 
 
+def not_later_than_now(moment: datetime) -> datetime:
+    """A reporter's clock may be wrong; nobody was seen in the future."""
+    return min(moment, timezone.now())
+
+
 def bounded(value: Any) -> tuple[Any, bool]:
-    """The value, or the beginning of its text when it is longer than is kept; and whether it was cut."""
+    """The value as jsonb can hold it, or the beginning of its text when it is longer than is kept; and
+    whether it was cut. What JSON has no word for (sets, bytes, huge numbers, half characters) is text."""
     if value is None:
         return None, False
-    words = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-    return (value, False) if len(words) <= LONGEST_PAYLOAD else (words[:LONGEST_PAYLOAD], True)
+    words = value if isinstance(value, str) else _json(value)
+    if words is None:
+        value = words = _told(value)
+    if len(words) > LONGEST_PAYLOAD:
+        return _storable(words[:LONGEST_PAYLOAD]), True
+    return _storable(value if isinstance(value, str) else orjson.loads(words)), False
+
+
+def _json(value: Any) -> str | None:
+    """None when the value cannot be written as JSON, or not be read back."""
+    try:
+        words = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS)
+        orjson.loads(words)
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError):
+        return None
+    return words.decode()
+
+
+def _told(value: Any) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return "(nested too deeply)"
+
+
+def _storable(value: Any) -> Any:
+    """Without what PostgreSQL refuses in text and jsonb: NUL and halves of surrogate pairs."""
+    if isinstance(value, str):
+        return clean(value).encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(item) for item in value] if isinstance(value, list) else value
 
 
 def _agent(found: Found) -> dict[str, Any]:
@@ -189,7 +226,7 @@ def _error_type(span: SpanView, trace: Trace) -> str:
 def _error_message(span: SpanView, trace: Trace) -> str:
     for one in [span, *trace.parts_of(span)]:
         words = text(one.attributes, named_dialect(one.dialect), "error_message", LONGEST_MESSAGE)
-        words = words or str(one.attributes.get(STATUS_MESSAGE, ""))[:LONGEST_MESSAGE]
+        words = words or clean(str(one.attributes.get(STATUS_MESSAGE, ""))[:LONGEST_MESSAGE])
         if words:
             return words
     return ""

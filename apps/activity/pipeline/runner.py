@@ -1,24 +1,30 @@
-"""Steps one after the other; a poisoned outbox row is isolated and set aside, never in the way."""
+"""Steps one after the other. A fault is narrowed down: to the row, then to the spans in it that are at fault.
+
+A row is a group of commits, often of many teams. What of it can be worked off is; the spans at fault stay in
+it and are tried again with growing pauses, then set aside until somebody says `manage.py retry_outbox`.
+"""
 
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import F
-from django.utils import timezone
-from redis.exceptions import RedisError
 
-from apps.activity.models import OutboxItem
-from apps.activity.pipeline.step import Stepped, step
+from apps.activity.live import FEED_GROUP, tell
+from apps.activity.pipeline import store
+from apps.activity.pipeline.step import overdue, settle_overdue, step
 
 logger = logging.getLogger(__name__)
 LOCK = 0x4348_5049_5045  # 'CHPIPE'
-MOST_ATTEMPTS = 5
-FEED_GROUP = "feed"
-DATABASE_AWAY = (OperationalError, InterfaceError)
+MOST_TRIES = 64  # steps spent on one row before the others go on
+HOLD_BACK_S = 300.0
+PROGRAM_LIMIT = "54"  # the class of SQLSTATE: the statement is at fault, not the server
+_held_back: dict[UUID, float] = {}
 
 
 def hold_pipeline_lock() -> bool:
@@ -28,52 +34,94 @@ def hold_pipeline_lock() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def release_pipeline_lock() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def is_away(error: Exception) -> bool:
+    """True when the database, not what was asked of it, is at fault: the same step may work later."""
+    sqlstate = getattr(error.__cause__, "sqlstate", None) or ""
+    return isinstance(error, (OperationalError, InterfaceError)) and not sqlstate.startswith(PROGRAM_LIMIT)
+
+
 def work_once() -> bool:
-    """One step; True when there was something to do. A fault is narrowed down row by row."""
+    """One step; True when there was something to do."""
+    rows = store.next_rows()
+    if len(rows) == 1 or (rows and _attempt(rows) is not None):
+        for pk in rows:
+            _try_alone(pk)
+    return bool(rows)
+
+
+def settle(now: datetime | None = None) -> None:
+    """Settle calls that waited too long; one that cannot be settled is held back, the others are not."""
+    until = time.monotonic()
+    for pk in [pk for pk, at in _held_back.items() if at <= until]:
+        del _held_back[pk]
     try:
-        done = step()
-    except DATABASE_AWAY:
-        raise
-    except Exception:
-        logger.exception("a step failed; its rows are tried one by one")
-        return _one_by_one()
-    nudge(done.position)
-    return done.outbox > 0
+        nudge(settle_overdue(now, without=list(_held_back)).position)
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("overdue calls are settled one by one")
+        _settle_one_by_one(now)
 
 
 def nudge(position: int) -> None:
-    """Tell the feeds that there is news. They look by themselves every second: a lost nudge loses nothing."""
-    layer = get_channel_layer()
-    if not position or layer is None:
-        return
+    """Tell the feeds that there is news up to this position; 0 is none."""
+    if position:
+        tell(FEED_GROUP, {"type": "feed.nudge", "position": position})
+
+
+def _attempt(rows: Sequence[int], part: Collection[UUID] | None = None) -> Exception | None:
+    """One step over these rows; the fault that undid it, None when it is done."""
     try:
-        async_to_sync(layer.group_send)(FEED_GROUP, {"type": "feed.nudge", "position": position})
-    except (RedisError, OSError) as error:
-        logger.warning("the feed was not nudged: %s", error)
-
-
-def _one_by_one() -> bool:
-    waiting = OutboxItem.objects.filter(failed_at=None).order_by("pk").values_list("pk", flat=True)
-    for pk in list(waiting[:200]):
-        _try_alone(pk)
-    return OutboxItem.objects.filter(failed_at=None).exists()
-
-
-def _try_alone(pk: int) -> Stepped | None:
-    try:
-        done = step(only=pk)
-    except DATABASE_AWAY:
-        raise
-    except Exception as error:  # noqa: BLE001 - the row's fault is recorded on the row
-        _note_failure(pk, error)
-        return None
+        done = step(rows, part)
+    except Exception as error:
+        if is_away(error):
+            raise
+        logger.exception("a step failed")
+        return error
     nudge(done.position)
-    return done
+    return None
 
 
-def _note_failure(pk: int, error: Exception) -> None:
-    words = f"{type(error).__name__}: {error}"[:2000]
-    OutboxItem.objects.filter(pk=pk).update(attempts=F("attempts") + 1, error=words)
-    given_up = OutboxItem.objects.filter(pk=pk, attempts__gte=MOST_ATTEMPTS)
-    if given_up.update(failed_at=timezone.now()):
-        logger.critical("outbox row %s was set aside after %s attempts: %s", pk, MOST_ATTEMPTS, words)
+def _try_alone(pk: int) -> None:
+    fault = _attempt([pk])
+    if fault is not None:
+        worked, fault = _isolate(pk, fault)
+        store.note_failure(pk, f"{type(fault).__name__}: {fault}"[:2000], progressed=worked)
+
+
+def _isolate(pk: int, fault: Exception) -> tuple[bool, Exception]:
+    """Work off the halves of a row, and the halves of those that fail; whether any worked, the last fault."""
+    parts = deque(_halves(store.spans_of_row(pk)))
+    worked = False
+    for _ in range(MOST_TRIES):
+        if not parts:
+            break
+        part = parts.popleft()
+        again = _attempt([pk], part)
+        if again is None:
+            worked = True
+        else:
+            fault = again
+            parts.extend(_halves(part))
+    return worked, fault
+
+
+def _halves(span_ids: Sequence[UUID]) -> list[Sequence[UUID]]:
+    middle = len(span_ids) // 2
+    return [span_ids[:middle], span_ids[middle:]] if middle else []
+
+
+def _settle_one_by_one(now: datetime | None) -> None:
+    for pk in [call.pk for call in overdue(now, without=list(_held_back))]:
+        try:
+            nudge(settle_overdue(now, only=pk).position)
+        except Exception as error:
+            if is_away(error):
+                raise
+            logger.exception("call %s could not be settled; it is tried again in %s s", pk, HOLD_BACK_S)
+            _held_back[pk] = time.monotonic() + HOLD_BACK_S

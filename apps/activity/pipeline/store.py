@@ -2,86 +2,132 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+import logging
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Func, IntegerField, Q
 from django.utils import timezone
 
-from apps.activity.models import CallKey, OutboxItem, Outcome, Span, ToolCall
-from apps.activity.pipeline.trace import SpanView, Trace
+from apps.activity.models import CallKey, OutboxItem, Outcome, ToolCall
+from apps.activity.pipeline.relatives import read_views
+from apps.activity.pipeline.trace import SpanView
+from apps.activity.pipeline.work import Work
 from apps.kit.ids import first_id_at
 
-VIEW = tuple(field.name for field in fields(SpanView))
-BINARY = ("trace_id", "span_id", "parent_span_id")
+logger = logging.getLogger(__name__)
 MOST_SPANS = 4000
-MOST_TRACE_SPANS = 20_000
-AROUND = timedelta(days=1)
-TraceKey = tuple[UUID, bytes]
+MOST_ROWS = 4000
+PAUSES = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
+MOST_PENDING = 2000
+SETTLED_WITHIN = timedelta(days=7)
 MERGED = (
     "ended_at", "started_at", "duration_ms", "tool_name", "mcp_server", "call_id", "conversation_id", "agent_name",
     "service_name", "arguments", "result", "is_cut", "status", "error_type", "error_message", "request_model",
     "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id",
 )  # fmt: skip
+VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
+CLAIM = """
+INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[])
+ON CONFLICT (key) DO NOTHING RETURNING key
+"""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """Outbox rows held by this transaction, and the span ids in them."""
+    """Outbox rows held by this transaction, the span ids in them, and those to leave in each row."""
 
     outbox_ids: list[int]
     span_ids: list[UUID]
+    left: dict[int, list[UUID]] = field(default_factory=dict)
 
 
-def take_outbox(only: int | None = None) -> Taken:
-    """Lock the oldest outbox rows, up to about 4,000 spans; `only` one row when isolating a fault."""
-    waiting = OutboxItem.objects.select_for_update(skip_locked=True).filter(failed_at=None)
-    waiting = waiting.filter(pk=only) if only is not None else waiting
-    ids: list[int] = []
-    span_ids: list[UUID] = []
-    for pk, some in waiting.order_by("pk").values_list("pk", "span_ids")[:200]:
-        ids.append(pk)
-        span_ids.extend(some)
-        if len(span_ids) >= MOST_SPANS:
+def next_rows() -> list[int]:
+    """The oldest outbox rows whose time has come, up to about 4,000 spans; one that failed before comes alone."""
+    due = Q(try_after=None) | Q(try_after__lte=timezone.now())
+    waiting = OutboxItem.objects.filter(due, failed_at=None).annotate(
+        size=Func("span_ids", function="cardinality", output_field=IntegerField())
+    )
+    rows: list[int] = []
+    spans = 0
+    for pk, size, try_after in waiting.order_by("pk").values_list("pk", "size", "try_after")[:MOST_ROWS]:
+        if try_after is not None:
+            if not rows:
+                return [pk]
+            continue
+        if rows and spans + size > MOST_SPANS:
             break
-    return Taken(ids, span_ids)
+        rows.append(pk)
+        spans += size
+    return rows
 
 
-def read_spans(span_ids: Iterable[UUID]) -> list[SpanView]:
-    return _views(Q(pk__in=list(span_ids)))
+def take_outbox(rows: Sequence[int], part: Collection[UUID] | None = None) -> Taken:
+    """Lock these outbox rows, unless another has them; of their spans only `part`, when it is given."""
+    waiting = OutboxItem.objects.select_for_update(skip_locked=True).filter(failed_at=None, pk__in=rows)
+    held = dict(waiting.order_by("pk").values_list("pk", "span_ids"))
+    wanted = None if part is None else set(part)
+    span_ids = [one for some in held.values() for one in some if wanted is None or one in wanted]
+    left = {pk: [one for one in some if one not in wanted] for pk, some in held.items()} if wanted else {}
+    return Taken(list(held), span_ids, {pk: some for pk, some in left.items() if some})
 
 
-def read_traces(spans: Sequence[SpanView]) -> dict[TraceKey, Trace]:
-    """Every trace these spans belong to, as far as it is stored, in one query."""
-    trace_ids = {span.trace_id for span in spans if span.trace_id}
-    by_trace: dict[TraceKey, dict[bytes, SpanView]] = defaultdict(dict)
-    if trace_ids:
-        low = min(span.started_at for span in spans) - AROUND
-        high = max(span.started_at for span in spans) + AROUND
-        near = Q(pk__gte=first_id_at(low), pk__lt=first_id_at(high))
-        for view in _views(Q(trace_id__in=list(trace_ids), signal="span") & near, MOST_TRACE_SPANS):
-            by_trace[view.source_id, view.trace_id][view.span_id] = view
-    for span in spans:
-        if span.signal == "span":
-            by_trace[span.source_id, span.trace_id].setdefault(span.span_id, span)
-    return {key: Trace(known) for key, known in by_trace.items()}
+def finish_outbox(taken: Taken) -> None:
+    """Delete the rows; of one that was taken in part the rest stays."""
+    OutboxItem.objects.filter(pk__in=[pk for pk in taken.outbox_ids if pk not in taken.left]).delete()
+    for pk, rest in taken.left.items():
+        OutboxItem.objects.filter(pk=pk).update(span_ids=rest)
 
 
-def pending_calls(traces: Iterable[TraceKey]) -> list[ToolCall]:
-    """Calls of these traces whose agent nobody knew so far."""
-    trace_ids = [trace_id for _, trace_id in traces]
-    return list(ToolCall.objects.filter(trace_id__in=trace_ids, outcome=Outcome.PENDING)) if trace_ids else []
+def spans_of_row(pk: int) -> list[UUID]:
+    return list(OutboxItem.objects.values_list("span_ids", flat=True).get(pk=pk))
 
 
-def overdue_calls(older_than: datetime, limit: int = 500) -> list[ToolCall]:
+def note_failure(pk: int, words: str, *, progressed: bool) -> None:
+    """Put a row off, longer each time; after the last pause it is set aside. Progress costs no attempt."""
+    item = OutboxItem.objects.filter(pk=pk).only("attempts").first()
+    if item is None:
+        return
+    item.error, item.attempts = words, item.attempts + (not progressed)
+    if item.attempts > len(PAUSES):
+        item.failed_at = timezone.now()
+        logger.critical("outbox row %s was set aside after %s attempts: %s", pk, item.attempts, words)
+    else:
+        item.try_after = timezone.now() + PAUSES[max(item.attempts, 1) - 1]
+    item.save(update_fields=["error", "attempts", "failed_at", "try_after"])
+
+
+def take_up_again(rows: Collection[int] | None = None) -> int:
+    """Let set-aside rows, or those of them with these ids, be tried anew; returns how many."""
+    aside = OutboxItem.objects.exclude(failed_at=None)
+    aside = aside if rows is None else aside.filter(pk__in=rows)
+    return aside.update(failed_at=None, try_after=None, attempts=0)
+
+
+def read_spans(span_ids: Sequence[UUID]) -> list[SpanView]:
+    return read_views("id = ANY(%s)", [list(span_ids)])
+
+
+def pending_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
+    """Calls of the traces of these spans whose agent nobody knew so far; the newest 2,000."""
+    trace_ids = {span.trace_id for span in spans if span.signal == "span"}
+    if not trace_ids:
+        return []
+    waiting = ToolCall.objects.filter(trace_id__in=trace_ids, outcome=Outcome.PENDING)
+    return list(waiting.order_by("-pk")[:MOST_PENDING])
+
+
+def overdue_calls(
+    older_than: datetime, *, only: UUID | None = None, without: Collection[UUID] = (), limit: int = 500
+) -> list[ToolCall]:
     """Calls that have waited for an ancestor since before `older_than`."""
     waiting = ToolCall.objects.filter(outcome=Outcome.PENDING, pk__lt=first_id_at(older_than))
-    return list(waiting.filter(pk__gte=first_id_at(older_than - AROUND * 7)).order_by("pk")[:limit])
+    waiting = waiting.filter(pk__gte=first_id_at(older_than - SETTLED_WITHIN)).exclude(pk__in=without)
+    waiting = waiting.filter(pk=only) if only is not None else waiting
+    return list(waiting.order_by("pk")[:limit])
 
 
 def calls_by_key(keys: Iterable[bytes]) -> dict[bytes, ToolCall]:
@@ -91,13 +137,26 @@ def calls_by_key(keys: Iterable[bytes]) -> dict[bytes, ToolCall]:
     return {key: calls[call_id] for key, call_id in known.items() if call_id in calls}
 
 
-def write_calls(created: list[ToolCall], changed: list[ToolCall], keys: dict[bytes, UUID]) -> None:
-    """New calls, changed calls and the keys they are found by."""
-    ToolCall.objects.bulk_create(created, batch_size=1000)
-    ToolCall.objects.bulk_update(changed, list(MERGED), batch_size=500)
+def first_told(answers: Mapping[bytes, UUID]) -> set[bytes]:
+    """Which of these keys nobody has claimed before; from now on they are claimed."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [list(answers), list(answers.values())])
+        return {bytes(key) for (key,) in cursor.fetchall()}
+
+
+def write_calls(work: Work) -> None:
+    """New calls, changed calls, the keys they are found by; without those that turned out to be another's."""
+    ToolCall.objects.bulk_create(work.created.values(), batch_size=1000)
+    ToolCall.objects.bulk_update(work.changed.values(), list(MERGED), batch_size=500)
+    ToolCall.objects.bulk_update(
+        [call for pk, call in work.joined.items() if pk in work.changed], list(VERDICT), batch_size=500
+    )
+    ToolCall.objects.filter(pk__in=work.dropped).delete()
     CallKey.objects.bulk_create(
-        [CallKey(key=key, call_id=call_id) for key, call_id in keys.items()],
-        ignore_conflicts=True,
+        [CallKey(key=key, call_id=call_id) for key, call_id in work.keys.items()],
+        update_conflicts=True,  # a key may have belonged to a call that was joined with another
+        unique_fields=["key"],
+        update_fields=["call_id"],
         batch_size=2000,
     )
 
@@ -123,15 +182,3 @@ def give_positions(call_ids: Sequence[UUID]) -> int:
             [first, list(call_ids)],
         )
     return last
-
-
-def _views(where: Q, limit: int | None = None) -> list[SpanView]:
-    rows = Span.objects.filter(where).values_list(*VIEW)
-    return [_view(row) for row in (rows[:limit] if limit else rows)]
-
-
-def _view(row: tuple[Any, ...]) -> SpanView:
-    values = dict(zip(VIEW, row, strict=True))
-    for name in BINARY:
-        values[name] = bytes(values[name]) if values[name] is not None else None
-    return SpanView(**values)

@@ -13,10 +13,11 @@ from typing import Any
 from uuid import UUID
 
 from apps.activity.ingest.dialects import named_dialect
-from apps.activity.ingest.reading import parsed, read, text
+from apps.activity.ingest.reading import LONGEST_NAME, clean, parsed, read, text
 
 ROOT_SUFFIXES = (".run", "._execute_core", ".kickoff", ".workflow")
 DEEPEST_WALK = 200
+LONGEST_LITERAL = 65_536
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class SpanView:
 @dataclass(frozen=True)
 class Found:
     """A resolution. `complete` is False while an ancestor that could say more is still to come; `path`
-    holds the ids of the spans it rests on."""
+    holds the ids of the spans the agent rests on: up to the one that settled it."""
 
     agent_name: str
     declared_agent_id: str
@@ -64,15 +65,20 @@ class Found:
 
 @dataclass
 class Trace:
-    """The spans of one trace of one source, as far as they have arrived."""
+    """The spans of one trace of one source, as far as they have arrived and are of use."""
 
     spans: Mapping[bytes, SpanView]
-    children: dict[bytes, list[SpanView]] = field(default_factory=dict)
+    parts: dict[bytes, list[SpanView]] = field(default_factory=dict)
+    answers: list[SpanView] = field(default_factory=list)
+    _asked_for: dict[UUID, list[tuple[str, Any, str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for span in self.spans.values():
-            if span.parent_span_id:
-                self.children.setdefault(span.parent_span_id, []).append(span)
+            if span.kind == "part" and span.parent_span_id:
+                self.parts.setdefault(span.parent_span_id, []).append(span)
+            elif span.kind == "model" and span.attributes:
+                self.answers.append(span)
+        self.answers.sort(key=lambda span: span.started_at, reverse=True)
 
     def ancestors(self, span: SpanView) -> Iterator[SpanView]:
         """The span itself, its parent, and so on; ends at a root, a gap or a cycle."""
@@ -94,11 +100,10 @@ class Trace:
         agent = next((s.agent_name for s in line if s.agent_name), "")
         declared = next((s.declared_agent_id for s in line if s.declared_agent_id), "")
         conversation = next((s.conversation_id for s in line if s.conversation_id), "")
-        known = bool(agent or declared or named_dialect(span.dialect).service_is_agent)
-        complete = known or (span.signal == "span" and not self.has_gap_above(line))
-        return Found(
-            agent or _from_agent_span(line), declared, conversation, complete, frozenset(s.id for s in line)
-        )
+        settled = 1 if named_dialect(span.dialect).service_is_agent else _settled_at(line)
+        complete = settled > 0 or (span.signal == "span" and not self.has_gap_above(line))
+        path = frozenset(s.id for s in (line[:settled] if settled else line))
+        return Found(agent or _from_agent_span(line), declared, conversation, complete, path)
 
     def call_id_of(self, span: SpanView) -> str:
         """The LLM's id of a call whose span does not carry it: from the parent's list of calls, else from
@@ -109,17 +114,23 @@ class Trace:
         parent = self.spans.get(span.parent_span_id or b"")
         for call in _calls_listed(parent) if parent else ():
             if call.get("name") == span.tool_name and isinstance(call.get("id"), str):
-                return str(call["id"])
-        earlier = [s for s in self.spans.values() if s.kind == "model" and s.started_at <= span.started_at]
-        for model in sorted(earlier, key=lambda s: s.started_at, reverse=True):
-            for name, given, call_id in _calls_answered(model):
-                if name == span.tool_name and parsed(given) == arguments:
-                    return call_id
+                return _name(call["id"])
+        for model in self.answers:
+            for name, given, call_id in self._calls_of(model) if model.started_at <= span.started_at else ():
+                if name == span.tool_name and given == arguments:
+                    return _name(call_id)
         return ""
+
+    def _calls_of(self, model: SpanView) -> list[tuple[str, Any, str]]:
+        if model.id not in self._asked_for:
+            self._asked_for[model.id] = [
+                (name, parsed(given), call_id) for name, given, call_id in _calls_answered(model)
+            ]
+        return self._asked_for[model.id]
 
     def parts_of(self, span: SpanView) -> list[SpanView]:
         """Children that tell more of the same call: execution, waiting for a person."""
-        return [child for child in self.children.get(span.span_id, ()) if child.kind == "part"]
+        return self.parts.get(span.span_id, [])
 
 
 def arguments_of(span: SpanView, trace: Trace | None = None) -> Any:
@@ -148,9 +159,11 @@ def _unwrapped(value: Any) -> Any:
 
 
 def _literal(words: str) -> Any:
+    if len(words) > LONGEST_LITERAL:
+        return words
     try:
         return literal_eval(words)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return words
 
 
@@ -170,9 +183,15 @@ def _calls_answered(model: SpanView) -> Iterator[tuple[str, Any, str]]:
             yield str(name), attributes.get(f"{stem}function.arguments"), str(value)
     messages = parsed(attributes.get("gen_ai.output.messages"))
     for message in messages if isinstance(messages, list) else ():
-        for part in message.get("parts", ()) if isinstance(message, dict) else ():
+        parts = message.get("parts") if isinstance(message, dict) else None
+        for part in parts if isinstance(parts, list) else ():
             if isinstance(part, dict) and part.get("type") == "tool_call" and part.get("id"):
                 yield str(part.get("name", "")), part.get("arguments"), str(part["id"])
+
+
+def _settled_at(line: Sequence[SpanView]) -> int:
+    """How many spans up it takes to meet one that names the agent; 0 when none does."""
+    return next((at for at, span in enumerate(line, 1) if span.agent_name or span.declared_agent_id), 0)
 
 
 def _from_agent_span(line: Sequence[SpanView]) -> str:
@@ -180,8 +199,13 @@ def _from_agent_span(line: Sequence[SpanView]) -> str:
     for span in line:
         if span.kind == "agent":
             node = text(span.attributes, named_dialect(span.dialect), "node_name")
-            return node or _without_suffix(span.name)
+            return node or _name(_without_suffix(span.name))
     return ""
+
+
+def _name(words: str) -> str:
+    """Words out of a payload, as a name that can be kept."""
+    return clean(words[:LONGEST_NAME])
 
 
 def _without_suffix(name: str) -> str:

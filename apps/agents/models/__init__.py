@@ -33,7 +33,7 @@ from apps.agents.models.claims import Claim, CustomField
 from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
 from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
-from apps.agents.models.evidence import AgentAlias, ObservedModel, ObservedTool, ObservedUse
+from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
 from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, QualitySnapshot
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
@@ -46,7 +46,7 @@ from apps.agents.models.search import (
 from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
 
 __all__ = [
-    "ASSETS", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
+    "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
     "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
     "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",

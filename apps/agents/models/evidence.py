@@ -7,9 +7,14 @@ from django.db import models
 from apps.agents.models.agents import Agent
 from apps.identity.models import Principal
 
+BEYOND = "(beyond the limit)"
+
 
 class AgentAlias(models.Model):
-    """A natural key by which telemetry recognises an agent: source, service name, agent name."""
+    """A natural key by which telemetry recognises an agent: source, service name, agent name.
+
+    With the service name `BEYOND` it is the agent that stands for those its source showed beyond the limit.
+    """
 
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="aliases")
     source = models.ForeignKey(Principal, on_delete=models.CASCADE, related_name="+")

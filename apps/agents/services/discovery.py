@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
-from apps.agents.models import Agent, AgentAlias, ObservedModel, ObservedTool, State, agent_id_of
+from apps.agents.models import (
+    BEYOND,
+    Agent,
+    AgentAlias,
+    Dependency,
+    ObservedModel,
+    ObservedTool,
+    Origin,
+    State,
+    Tool,
+    agent_id_of,
+)
 from apps.agents.services.dependencies import Seen, observe_models, observe_tools
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import new_agent
 from apps.agents.signals import agents_discovered
 from apps.identity.models import Principal
 from apps.identity.services.ledger import record_act, system_principal
+from apps.kit.ids import first_id_at
 
 Observed = ObservedTool | ObservedModel
+logger = logging.getLogger(__name__)
+BEYOND_PURPOSE = (
+    "Stands for the agents that {source} showed beyond {most} new ones within an hour. Usually service.name "
+    "carries the id of a pod or a run: let it name the agent, and these will be told apart."
+)
+LONGEST_NAME: int = AgentAlias._meta.get_field("agent_name").max_length or 255
 
 
 @dataclass(frozen=True)
 class Sighting:
     """An agent as telemetry names it. `declared_id` is `chancery.agent.id`: an id or AGT-0412.
 
-    Equality ignores when and with what framework it was seen: the key is who reported it and its names.
+    Equality ignores when and with what framework it was seen: the key is who reported it and its names,
+    each as long as an alias keeps it.
     """
 
     source_id: UUID
@@ -36,6 +57,10 @@ class Sighting:
     declared_id: str = ""
     framework: str = field(default="", compare=False)
     seen_at: datetime | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("service_name", "agent_name"):
+            object.__setattr__(self, name, getattr(self, name)[:LONGEST_NAME])
 
 
 @dataclass(frozen=True)
@@ -67,8 +92,10 @@ def resolve_agents(sightings: Iterable[Sighting]) -> dict[Sighting, Agent]:
     """The agent of each sighting, found or created as *discovered*.
 
     In order: the agent whose own credential reported it; the agent it declares to be, when the source
-    belongs to the same team; the agent known by this source, service and agent name; a new one. About
-    five queries however many sightings; one more per new agent.
+    belongs to the same team; the agent known by this source, service and agent name; a new one; the one
+    that stands for the rest, when the source showed too many new ones within the hour. About five queries
+    however many sightings; a few more per new agent. Whoever resolves says at the end of its transaction
+    with `mark_seen` that they were seen.
     """
     wanted = list(dict.fromkeys(sightings))
     sources = {source.pk: source for source in Principal.objects.filter(pk__in={s.source_id for s in wanted})}
@@ -79,7 +106,6 @@ def resolve_agents(sightings: Iterable[Sighting]) -> dict[Sighting, Agent]:
     fresh = [s for s in wanted if s not in found]
     if fresh:
         found |= _discover(fresh, sources)
-    _mark_seen(found)
     return found
 
 
@@ -99,6 +125,20 @@ def record_tool_uses(uses: Sequence[ToolUse]) -> None:
         ]
     )
     index_words(Agent.objects.filter(pk__in=new))
+
+
+def take_back_tool_uses(uses: Sequence[ToolUse]) -> None:
+    """Take calls off again that were added twice: two calls that proved to be one. Two queries a use."""
+    for use in uses:
+        tool, server = use.tool_name[:255], use.mcp_server[:255]
+        less = {"calls": Greatest(F("calls") - use.calls, 0)}
+        ObservedTool.objects.filter(agent_id=use.agent_id, tool_name=tool, mcp_server=server).update(**less)
+        Dependency.objects.filter(
+            source_id=use.agent_id,
+            target_id__in=Tool.objects.filter(name=tool, server=server).values("pk"),
+            relation=Dependency.Relation.CALLS,
+            origin=Origin.OBSERVED,
+        ).update(**less)
 
 
 def record_model_uses(uses: Sequence[ModelUse]) -> None:
@@ -167,27 +207,32 @@ def _by_alias(wanted: list[Sighting]) -> dict[Sighting, Agent]:
 
 
 def _discover(fresh: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sighting, Agent]:
+    """New agents, as many as their source may still show; one that stands for the rest."""
     system, made = system_principal(), {}
     by_key: dict[tuple[UUID, str, str], Agent] = {}
+    room = {pk: _room_of(pk) for pk in {sighting.source_id for sighting in fresh}}
     for sighting in fresh:
         key = (sighting.source_id, sighting.service_name, sighting.agent_name)
+        if key not in by_key and room[sighting.source_id] <= 0:
+            key = (sighting.source_id, BEYOND, "")
         if key not in by_key:
-            by_key[key] = _create(sighting, sources[sighting.source_id], system)
+            source = sources[sighting.source_id]
+            by_key[key] = (_stand_in if key[1] == BEYOND else _create)(sighting, source, system)
+            room[sighting.source_id] -= 1
         made[sighting] = by_key[key]
     agents_discovered.send(sender=Agent, agents=list(by_key.values()))
     return made
 
 
+def _room_of(source_id: UUID) -> int:
+    """How many more agents this source may show for the first time within this hour."""
+    since = first_id_at(timezone.now() - timedelta(hours=1))
+    lately = AgentAlias.objects.filter(source_id=source_id, agent__pk__gte=since).exclude(service_name=BEYOND)
+    return max(0, settings.MOST_NEW_AGENTS_PER_HOUR - lately.count())
+
+
 def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
-    name = _display_name(sighting)
-    agent = new_agent(
-        name,
-        team=source.team,
-        state=State.DISCOVERED,
-        framework=sighting.framework[:80],
-        first_seen=sighting.seen_at,
-        last_seen=sighting.seen_at,
-    )
+    agent = _new(_display_name(sighting), sighting, source)
     AgentAlias.objects.create(
         agent=agent,
         source=source,
@@ -209,13 +254,43 @@ def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
     return agent
 
 
+def _stand_in(sighting: Sighting, source: Principal, system: Principal) -> Agent:
+    """The agent that stands for those a source shows beyond its limit; made the first time."""
+    most = settings.MOST_NEW_AGENTS_PER_HOUR
+    logger.warning("%s showed more than %s new agents within an hour: %s", source.name, most, sighting)
+    alias = AgentAlias.objects.select_related("agent").filter(source=source, service_name=BEYOND).first()
+    if alias is not None:
+        return alias.agent
+    agent = _new(f"More agents of {source.name}", sighting, source)
+    agent.purpose = BEYOND_PURPOSE.format(source=source.name, most=most)
+    agent.save(update_fields=["purpose"])
+    AgentAlias.objects.create(
+        agent=agent, source=source, service_name=BEYOND, first_seen=sighting.seen_at or timezone.now()
+    )
+    detail = {"ref": agent.ref, "source": source.name, "most_per_hour": most}
+    record_act("agents.discovery.limited", actor=system, target=("agent", agent.pk), detail=detail)
+    return agent
+
+
+def _new(name: str, sighting: Sighting, source: Principal) -> Agent:
+    return new_agent(
+        name[:200],
+        team=source.team,
+        state=State.DISCOVERED,
+        framework=sighting.framework[:80],
+        first_seen=sighting.seen_at,
+        last_seen=sighting.seen_at,
+    )
+
+
 def _display_name(sighting: Sighting) -> str:
     """The agent's own name; a path within its program (Codex: /root) says nothing without the program."""
     name = sighting.agent_name or sighting.service_name or "Unnamed agent"
     return (f"{sighting.service_name} {name}" if name.startswith("/") else name)[:200]
 
 
-def _mark_seen(found: dict[Sighting, Agent]) -> None:
+def mark_seen(found: Mapping[Sighting, Agent]) -> None:
+    """Note when these agents were seen. It locks their rows: to be called last in a transaction."""
     latest: dict[UUID, datetime] = {}
     for sighting, agent in found.items():
         if sighting.seen_at and (agent.last_seen is None or sighting.seen_at > agent.last_seen):

@@ -26,7 +26,7 @@ from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.ui.query import query_with
 
-DRAWN = 90
+DRAWN = 60
 LISTED = 200
 DIRECTIONS = ((UP, "What depends on it"), (DOWN, "What it depends on"), (BOTH, "Both"))
 DAYS = (7, 30, 90)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.agents import risk
 from apps.agents.access import may, require_for
-from apps.agents.columns import COLUMNS, Column, chosen, ordering_of, sortable
+from apps.agents.columns import COLUMNS, DEFAULT, FOUND, Column, chosen, ordering_of, sortable
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
 from apps.agents.models import Agent, Bookmark
@@ -43,7 +43,7 @@ def agent_list(request: PageRequest) -> HttpResponse:
     asked = _without_q(request.GET) if text else request.GET
     visible = Agent.objects.visible_to(request.actor).on_record()
     narrowed = AgentFilter(asked, visible.with_people(), actor=request.actor)
-    columns = _columns(request)
+    columns = _columns(request, FOUND if text else DEFAULT)
     views = view_links(request.actor, request.GET, reverse("agents:list"))
     context = {
         "facets": facets(visible, asked, actor=request.actor),
@@ -190,9 +190,10 @@ def _paged(request: PageRequest, narrowed: AgentFilter, columns: list[Column]) -
     }
 
 
-def _columns(request: PageRequest) -> list[Column]:
+def _columns(request: PageRequest, otherwise: tuple[str, ...]) -> list[Column]:
     """`?column=` once for each (as the form without script sends them), or `?columns=` with commas."""
-    return chosen(request.GET.getlist("column") or request.GET.get("columns", "").split(","))
+    asked = request.GET.getlist("column") or list(filter(None, request.GET.get("columns", "").split(",")))
+    return chosen(asked or otherwise)
 
 
 def _without_q(asked: QueryDict) -> QueryDict:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import threading
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
-from django.db import InterfaceError, OperationalError, connection
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error, InterfaceError, OperationalError, connection
 
-from apps.activity.pipeline.runner import hold_pipeline_lock, nudge, work_once
-from apps.activity.pipeline.step import settle_overdue
+from apps.activity.pipeline.runner import hold_pipeline_lock, release_pipeline_lock, settle, work_once
 from apps.kit.heartbeat import beat
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["once"]:
-            done = _drain()
-            settle_overdue()
-            self.stdout.write(f"{done} outbox rows worked off.")
+            self.stdout.write(f"{_once()} steps were made; nothing waits.")
             return
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,19 +45,40 @@ def _run(stopping: threading.Event) -> None:
             leading = leading or hold_pipeline_lock()
             busy = leading and work_once()
             if leading and time.monotonic() - settled_at > SETTLE_EVERY_S:
-                nudge(settle_overdue().position)
                 settled_at = time.monotonic()
+                settle()
             beat("pipeline")
             pause_s = 0.0 if busy else (IDLE_S if leading else STANDBY_S)
-        except (OperationalError, InterfaceError) as error:
-            logger.warning("the database does not answer, trying again: %s", error)
-            connection.close()  # the lock went with the session and must be taken anew
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process goes on and says so
+            _tell(error)
+            _let_go()
             leading, pause_s = False, min(max(pause_s, IDLE_S) * 2, MOST_BACKOFF_S)
         stopping.wait(pause_s)
 
 
-def _drain() -> int:
-    done = 0
-    while work_once():
-        done += 1
-    return done
+def _tell(error: Exception) -> None:
+    if isinstance(error, (OperationalError, InterfaceError)):
+        logger.warning("the database does not answer, trying again: %s", error)
+    else:
+        logger.error("the pipeline stumbled, trying again", exc_info=error)
+
+
+def _let_go() -> None:
+    """Give the lock up, which must be taken anew: a pool may keep the session that holds it."""
+    with contextlib.suppress(Error):
+        release_pipeline_lock()
+    connection.close()
+
+
+def _once() -> int:
+    """Work off what waits, as the only worker; returns how many steps it took."""
+    if not hold_pipeline_lock():
+        raise CommandError("another pipeline is at work; it works off what waits")
+    try:
+        done = 0
+        while work_once():
+            done += 1
+        settle()
+        return done
+    finally:
+        release_pipeline_lock()

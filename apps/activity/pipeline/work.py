@@ -1,0 +1,127 @@
+"""Reports to calls: what shares a key is one call, also with what is stored already. Touches no table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from apps.activity.models import ToolCall
+from apps.activity.pipeline.reports import STATUS_ORDER, Report, merged
+from apps.activity.services import stand_gravest
+
+TOLD = (
+    "trace_id", "parent_span_id", "started_at", "ended_at", "tool_name", "mcp_server", "call_id",
+    "conversation_id", "service_name", "agent_name", "arguments", "result", "is_cut", "status", "error_type",
+    "error_message", "request_model", "response_model",
+)  # fmt: skip
+
+
+@dataclass
+class Work:
+    """The calls one step makes and changes. `known` finds a call by any key seen in this step; `keys` are
+    those to be written; `dropped` are stored calls that were joined with an older one."""
+
+    known: dict[bytes, ToolCall] = field(default_factory=dict)
+    created: dict[UUID, ToolCall] = field(default_factory=dict)
+    changed: dict[UUID, ToolCall] = field(default_factory=dict)
+    keys: dict[bytes, UUID] = field(default_factory=dict)
+    to_judge: set[UUID] = field(default_factory=set)
+    named: set[UUID] = field(default_factory=set)
+    dropped: set[UUID] = field(default_factory=set)
+    joined: dict[UUID, ToolCall] = field(default_factory=dict)
+    counted_twice: list[ToolCall] = field(default_factory=list)
+
+    def all(self) -> dict[UUID, ToolCall]:
+        return self.created | self.changed
+
+    def found_by(self, report: Report) -> list[ToolCall]:
+        """The calls under a report's keys, the oldest first."""
+        found = {self.known[key].pk: self.known[key] for key in report.keys if key in self.known}
+        return [found[pk] for pk in sorted(found)]
+
+    def point(self, keys: Sequence[bytes], call: ToolCall) -> None:
+        """From now on these keys lead to this call."""
+        for key in keys:
+            if self.known.get(key) is not call:
+                self.known[key] = call
+                self.keys[key] = call.pk
+
+
+def work_of(reports: Sequence[Report], known: Mapping[bytes, ToolCall]) -> Work:
+    """The calls these reports make and change; `known` are the stored calls under their keys."""
+    work = Work(known=dict(known))
+    for report in reports:
+        call = _call_for(report, work)
+        _fill(call, report, work)
+        work.point(report.keys, call)
+    return work
+
+
+def _call_for(report: Report, work: Work) -> ToolCall:
+    found = work.found_by(report)
+    if not found:
+        call = ToolCall(position=0, source_id=report.source_id)
+        work.created[call.pk] = call
+        return call
+    call, *others = found
+    if call.pk not in work.created:
+        work.changed[call.pk] = call
+    for other in others:
+        _join(call, other, report, work)
+    return call
+
+
+def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
+    """One report has the keys of both, so both are one: `other`, the younger, goes up in `call`."""
+    both, told = _as_report(call, like), _as_report(other, like)
+    _bring(call, merged(both, told))
+    call.sources = sorted({*call.sources, *other.sources})
+    if call.agent_id is None:
+        call.agent_id = other.agent_id
+    elif other.agent_id is not None and other.pk not in work.created:
+        work.counted_twice.append(other)
+    call.verdicts = other.verdicts | call.verdicts
+    stand_gravest(call)
+    work.joined[call.pk] = call
+    work.to_judge.add(call.pk)
+    led_to_other = [key for key, target in work.known.items() if target is other]
+    work.point([*led_to_other, *told.keys, *both.keys], call)
+    work.changed.pop(other.pk, None)
+    if work.created.pop(other.pk, None) is None:
+        work.dropped.add(other.pk)
+
+
+def _fill(call: ToolCall, report: Report, work: Work) -> None:
+    """Bring what a report says into a call; a graver status is judged again."""
+    before = call.status
+    _bring(call, merged(_as_report(call, report), report) if call.sources else report)
+    call.sources = sorted({*call.sources, report.signal})
+    if call.agent_id is None or STATUS_ORDER[call.status] > STATUS_ORDER.get(before, 0):
+        work.to_judge.add(call.pk)
+
+
+def _bring(call: ToolCall, told: Report) -> None:
+    for name in TOLD:
+        setattr(call, name, getattr(told, name))
+    call.span_id = told.otel_span_id
+    call.conversation_id = call.conversation_id or told.trace_id.hex()
+    call.duration_ms = _duration_ms(call)
+
+
+def _as_report(call: ToolCall, like: Report) -> Report:
+    values = {name: getattr(call, name) for name in Report.__dataclass_fields__ if hasattr(call, name)}
+    extra = {
+        "span_id": like.span_id, "otel_span_id": bytes(call.span_id), "declared_agent_id": "", "framework": "",
+        "complete": False, "signal": "span" if "span" in call.sources else "log", "trace_id": bytes(call.trace_id),
+        "parent_span_id": bytes(call.parent_span_id) if call.parent_span_id else None,
+    }  # fmt: skip
+    if call.conversation_id == bytes(call.trace_id).hex():
+        extra["conversation_id"] = ""  # it stood in for one that nobody had told yet
+    return Report(**(values | extra))
+
+
+def _duration_ms(call: ToolCall) -> float | None:
+    if call.ended_at is None:
+        return None
+    return max(0.0, (call.ended_at - call.started_at).total_seconds() * 1000)

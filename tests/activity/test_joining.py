@@ -1,0 +1,163 @@
+"""What is told in pieces: reports joined to one call, answers counted once, verdicts that are revised."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from apps.activity.models import CallKey, OutboxItem, ToolCall
+from apps.activity.pipeline.relatives import read_traces
+from apps.activity.pipeline.step import step
+from apps.activity.pipeline.store import read_spans
+from apps.activity.services import Verdict, record_verdicts
+from apps.agents.models import Dependency, ObservedModel, ObservedTool
+from tests import factories
+from tests.activity.otlp import drain, post, request, span, tool_span
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TRACE = b"t" * 16
+SCOPE = "openinference.instrumentation.x"
+
+
+@pytest.fixture
+def token() -> str:
+    return factories.make_key(factories.make_source(), ["ingest"]).token
+
+
+def of_kind(kind: str, span_id: bytes, parent: bytes = b"", **attributes: Any) -> Any:
+    told = {"openinference.span.kind": kind} | {k.replace("__", "."): v for k, v in attributes.items()}
+    return span(kind, told, trace_id=TRACE, span_id=span_id, parent_span_id=parent)
+
+
+def test_two_calls_that_prove_to_be_one_are_joined_in_the_older_and_counted_once(token: str) -> None:
+    nameless, of_call = {"gen_ai.tool.call.id": ""}, {"gen_ai.tool.call.id": "call-1"}
+    post(request([tool_span(trace_id=TRACE, span_id=b"a" * 8, attributes=nameless)]), token)
+    drain()
+    older = ToolCall.objects.get()
+    post(request([tool_span(trace_id=TRACE, span_id=b"b" * 8, attributes=of_call, error="it failed")]), token)
+    drain()
+    assert (ToolCall.objects.count(), ObservedTool.objects.get().calls) == (2, 2)
+    post(
+        request(
+            [tool_span(trace_id=TRACE, span_id=b"a" * 8, attributes=of_call, start_time_unix_nano=10**18)]
+        ),
+        token,
+    )
+    drain()
+    joined = ToolCall.objects.get()
+    assert (joined.pk, joined.call_id, joined.status, joined.outcome) == (
+        older.pk,
+        "call-1",
+        "error",
+        "flagged",
+    )
+    assert joined.position > older.position
+    assert (ObservedTool.objects.get().calls, Dependency.objects.get().calls) == (1, 1)
+    assert set(CallKey.objects.values_list("call_id", flat=True)) == {older.pk}
+
+
+def test_a_models_answer_is_counted_once_however_many_ancestors_follow(token: str) -> None:
+    answer = of_kind("LLM", b"m" * 8, b"p" * 8, llm__model_name="m-1")
+    for one in (
+        answer,
+        of_kind("AGENT", b"p" * 8, b"q" * 8, agent__name="inner"),
+        of_kind("AGENT", b"q" * 8, b"r" * 8, agent__name="outer"),
+        of_kind("CHAIN", b"r" * 8),
+    ):
+        post(request([one], scope=SCOPE), token)
+        drain()
+    assert list(ObservedModel.objects.values_list("agent__name", "model", "calls")) == [("inner", "m-1", 1)]
+
+
+def test_a_models_answer_is_counted_once_when_its_ancestor_waited_behind_it(token: str) -> None:
+    post(request([of_kind("LLM", b"m" * 8, b"p" * 8, llm__model_name="m-1")], scope=SCOPE), token)
+    post(request([of_kind("AGENT", b"p" * 8, agent__name="inner")], scope=SCOPE), token)
+    for row in OutboxItem.objects.order_by("pk").values_list("pk", flat=True):
+        step([row])
+    assert list(ObservedModel.objects.values_list("agent__name", "calls")) == [("inner", 1)]
+
+
+def test_of_a_long_trace_only_what_a_span_needs_is_read(token: str) -> None:
+    root = of_kind("CHAIN", b"r" * 8, session__id="conv-9", input__value="x" * 2000)
+    parent = of_kind("CHAIN", b"p" * 8, b"r" * 8)
+    others = [of_kind("CHAIN", number.to_bytes(8), b"r" * 8) for number in range(1, 300)]
+    post(request([root, parent, *others], scope=SCOPE), token)
+    drain()
+    tool = of_kind("TOOL", b"t" * 8, b"p" * 8, tool__name="lookup")
+    post(request([tool], scope=SCOPE), token)
+    fresh = read_spans(OutboxItem.objects.get().span_ids)
+    (trace,) = read_traces(fresh, []).values()
+    assert set(trace.spans) == {b"t" * 8, b"p" * 8, b"r" * 8}
+    assert trace.spans[b"r" * 8].attributes == {}
+    assert trace.resolve(fresh[0]).conversation_id == "conv-9"
+    drain()
+    assert ToolCall.objects.get(tool_name="lookup").conversation_id == "conv-9"
+
+
+def test_the_id_of_a_call_is_found_in_an_answer_stored_before(token: str) -> None:
+    answer = of_kind(
+        "LLM", b"m" * 8,
+        **{"llm__output_messages__0__message__tool_calls__0__tool_call__id": "call-7",
+           "llm__output_messages__0__message__tool_calls__0__tool_call__function__name": "lookup",
+           "llm__output_messages__0__message__tool_calls__0__tool_call__function__arguments": '{"id": 1}'},
+    )  # fmt: skip
+    post(request([answer], scope=SCOPE), token)
+    drain()
+    tool = of_kind("TOOL", b"t" * 8, tool__name="lookup", input__value='{"id": 1}', agent__name="x")
+    post(request([tool], scope=SCOPE), token)
+    drain()
+    assert ToolCall.objects.get().call_id == "call-7"
+
+
+def verdicts_of(call: ToolCall) -> dict[str, Verdict]:
+    return {
+        "violation": Verdict(call.pk, "violation", "not allowed", "policy"),
+        "blocked": Verdict(call.pk, "blocked", "it was refused", "enforcement"),
+        "anomaly": Verdict(call.pk, "anomaly", "never before", "baseline", judge="baseline"),
+    }
+
+
+def judged(token: str, *outcomes: str) -> ToolCall:
+    post(request([tool_span()]), token)
+    drain()
+    call = ToolCall.objects.latest("pk")
+    for outcome in outcomes:
+        record_verdicts([verdicts_of(call)[outcome]])
+    call.refresh_from_db()
+    return call
+
+
+def test_a_judge_may_think_again(token: str) -> None:
+    call = judged(token, "violation", "blocked")
+    assert (call.outcome, call.outcome_reason, call.outcome_code) == (
+        "blocked",
+        "it was refused",
+        "enforcement",
+    )
+    record_verdicts([Verdict(call.pk, "allowed", "", "")])
+    call.refresh_from_db()
+    assert call.outcome == "allowed"
+
+
+@pytest.mark.parametrize("order", list(permutations(["anomaly", "violation", "blocked"])))
+def test_among_judges_the_gravest_last_word_stands(order: tuple[str, ...], token: str) -> None:
+    last_of_rules = [outcome for outcome in order if outcome != "anomaly"][-1]
+    assert judged(token, *order).outcome == last_of_rules
+
+
+def test_a_call_told_as_done_then_as_refused_is_blocked(token: str) -> None:
+    """The reporter's second word comes by itself through the pipeline, whatever came first."""
+    conversation = {"session.id": "s-1", "tool_use_id": "toolu_1", "tool_name": "Bash"}
+    scope = "com.anthropic.claude_code.tracing"
+    done = span("claude_code.tool", conversation, trace_id=TRACE, span_id=b"a" * 8)
+    refused = span(
+        "claude_code.tool.blocked_on_user", {"decision": "reject"}, trace_id=TRACE, parent_span_id=b"a" * 8
+    )
+    post(request([done], scope=scope), token)
+    drain()
+    record_verdicts([Verdict(ToolCall.objects.get().pk, "violation", "not allowed", "policy")])
+    post(request([refused], scope=scope), token)
+    drain()
+    assert (ToolCall.objects.get().status, ToolCall.objects.get().outcome) == ("denied", "blocked")
