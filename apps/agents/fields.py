@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -98,6 +98,19 @@ def words_of(name: str, value: Any) -> str:
     if spec.choices:
         return dict(spec.choices).get(value, str(value))
     return _AS_WORDS.get(spec.kind, str)(value)
+
+
+def names_of(values: Iterable[tuple[str, Any]]) -> dict[str, str]:
+    """Names by id of the people, teams and blueprints among (field name, stored value) pairs; at most three queries."""
+    wanted: dict[str, set[str]] = {}
+    for name, value in values:
+        if value and name in FIELDS and FIELDS[name].is_relation:
+            wanted.setdefault(FIELDS[name].kind, set()).add(str(value))
+    return {
+        str(row.pk): str(row)
+        for kind, ids in wanted.items()
+        for row in RELATIONS[kind]._default_manager.filter(pk__in=ids)
+    }
 
 
 def is_empty(value: Any) -> bool:

@@ -11,7 +11,7 @@ from django.db.models import F, IntegerField, QuerySet
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce
 
-from apps.agents.fields import FIELDS, RELATIONS, words_of
+from apps.agents.fields import FIELDS, names_of, words_of
 from apps.agents.models import Agent, AgentRevision, State
 from apps.agents.services.history import value_in
 
@@ -90,7 +90,7 @@ def agents_at(visible: QuerySet[Agent], moment: datetime) -> QuerySet[AgentRevis
 
 def as_past(revisions: Sequence[AgentRevision]) -> list[PastAgent]:
     """The revisions as agents of their time; at most three queries for the names of all."""
-    names = _names(revisions)
+    names = names_of((name, value_in(one.record, name)) for one in revisions for name in FIELDS)
     return [PastAgent(revision, names) for revision in revisions]
 
 
@@ -108,16 +108,3 @@ def _changes(new: PastAgent, old: PastAgent | None) -> list[tuple[str, str, str,
         for name, spec in FIELDS.items()
         if value_in(old.revision.record, name) != value_in(new.revision.record, name)
     ]
-
-
-def _names(revisions: Sequence[AgentRevision]) -> dict[str, str]:
-    wanted: dict[str, set[str]] = {}
-    for revision in revisions:
-        for name, spec in FIELDS.items():
-            if spec.is_relation and (value := value_in(revision.record, name)):
-                wanted.setdefault(spec.kind, set()).add(str(value))
-    return {
-        str(row.pk): str(row)
-        for kind, ids in wanted.items()
-        for row in RELATIONS[kind]._default_manager.filter(pk__in=ids)
-    }

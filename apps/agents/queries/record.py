@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.agents.fields import FIELDS, RELATIONS, Field, is_empty, restored, words_of
+from apps.agents.fields import FIELDS, Field, is_empty, names_of, restored, words_of
 from apps.agents.models import Agent, Claim, CurationItem, CustomField, Origin
 from apps.agents.reconciliation import rank
 from apps.agents.services.claims import contradictions_of
@@ -82,18 +82,8 @@ def compared(pair: Sequence[Agent]) -> list[tuple[str, list[str], bool]]:
 
 
 def names_in(items: Iterable[CurationItem]) -> dict[str, str]:
-    """Names of the people, teams and blueprints that stand in these items by id; at most three queries."""
-    wanted: dict[str, set[str]] = {}
-    for item in items:
-        for values in (item.before, item.after):
-            for name, value in values.items():
-                if name in FIELDS and FIELDS[name].is_relation and value:
-                    wanted.setdefault(FIELDS[name].kind, set()).add(str(value))
-    return {
-        str(row.pk): str(row)
-        for kind, ids in wanted.items()
-        for row in RELATIONS[kind]._default_manager.filter(pk__in=ids)
-    }
+    """Names of whatever stands in these items by id; at most three queries."""
+    return names_of(pair for item in items for values in (item.before, item.after) for pair in values.items())
 
 
 def _line(agent: Agent, name: str, claims: list[Claim]) -> Line:
