@@ -77,6 +77,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 unadopted_agents,
                 is_turn=True,
             ),
+            Entry("Catalogue", "agents:catalogue", "tools", Permission.AGENTS_VIEW),
             Entry("Dependencies", "agents:graph", "graph", Permission.AGENTS_VIEW),
             Entry("Quality", "agents:quality", "check", Permission.AGENTS_VIEW),
         ),

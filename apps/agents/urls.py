@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.agents.views import curation, discovery, files, graph, history, registry, review
+from apps.agents.views import catalogue, curation, discovery, files, graph, history, registry, review
 
 app_name = "agents"
 urlpatterns = [
@@ -32,6 +32,12 @@ urlpatterns = [
     path("discovery/", discovery.discovery, name="discovery"),
     path("discovery/decide/", discovery.discovery_decide, name="discovery-decide"),
     path("discovery/upload/", discovery.discovery_upload, name="discovery-upload"),
+    path("catalogue/", catalogue.catalogue, name="catalogue"),
+    path("catalogue/<slug:kind>/", catalogue.asset_list, name="assets"),
+    path("catalogue/<slug:kind>/new/", catalogue.asset_edit, name="asset-new"),
+    path("catalogue/<slug:kind>/<uuid:pk>/", catalogue.asset_detail, name="asset"),
+    path("catalogue/<slug:kind>/<uuid:pk>/edit/", catalogue.asset_edit, name="asset-edit"),
+    path("catalogue/<slug:kind>/<uuid:pk>/remove/", catalogue.asset_remove, name="asset-remove"),
     path("graph/", graph.graph, name="graph"),
     path("graph/search/", graph.graph_search, name="graph-search"),
     path("graph/export.<slug:kind>", graph.graph_export, name="graph-export"),

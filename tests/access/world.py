@@ -99,6 +99,10 @@ class World:
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
         }  # fmt: skip
+        if route.startswith("catalogue/"):
+            values |= {"kind": "tool", "pk": self.record["tools"]}
+        if route.startswith("graph/"):
+            values["kind"] = "json"
         return {name: values[name] for name in names}
 
     def _signed_in(self, name: str) -> Client:
