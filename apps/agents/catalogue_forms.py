@@ -25,13 +25,13 @@ class AssetForm(PlainForm):
 def asset_form(kind: str, asset: Asset | None, data: Any, *, actor: Principal) -> AssetForm:
     """The form of one kind, filled from `asset` where there is one."""
     names = [name for name in WRITABLE[kind] if name not in LEFT_OUT]
-    drawn = modelform_factory(
-        ASSETS[kind], fields=[name for name in names if name != "data_classes"]
-    )().fields
+    own = {name: field for name in names if (field := _own(name, actor))}
+    drawn = own | modelform_factory(ASSETS[kind], fields=[name for name in names if name not in own])().fields
     initial = {name: getattr(asset, name) for name in (*names, "version")} if asset else {}
     form = AssetForm(data, initial=initial)
     for name in names:
-        field = _own(name, actor) or drawn[name]
+        field = drawn[name]
+        _name_empty(field)
         word_plainly(field)
         form.fields[name] = field
     return form
@@ -52,3 +52,11 @@ def _own(name: str, actor: Principal) -> forms.Field | None:
     if name == "description":
         return forms.CharField(max_length=4000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
     return None
+
+
+def _name_empty(field: forms.Field) -> None:
+    """The empty choice in words instead of dashes."""
+    if isinstance(field, forms.ModelChoiceField):
+        field.empty_label = field.empty_label if isinstance(field, PersonField) else "None"
+    elif isinstance(field, forms.ChoiceField):
+        field.choices = [(value, label if value else "Not said") for value, label in field.choices]
