@@ -59,4 +59,4 @@ def _name_empty(field: forms.Field) -> None:
     if isinstance(field, forms.ModelChoiceField):
         field.empty_label = field.empty_label if isinstance(field, PersonField) else "None"
     elif isinstance(field, forms.ChoiceField):
-        field.choices = [(value, label if value else "Not said") for value, label in field.choices]
+        field.choices = [(value, label if value else "Not said") for value, label in list(field.choices)]  # type: ignore[arg-type]
