@@ -9,17 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.agents.risk import needs_certification, tier_words
+
 STOPPED_STATES = {
     "suspended": "is suspended",
     "quarantined": "is quarantined",
     "retired": "is retired",
 }
-CERTIFICATION_FROM_TIER = 3
+WORKING_STATES = frozenset({"production", "deprecated"})
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known of an agent at a moment. `allowed_tools` None means that no policy limits it."""
+    """What is known of an agent at a moment. `allowed_tools` None means that no policy limits it.
+
+    `certified_until` comes from certifications that cover the agent's tier.
+    """
 
     name: str
     state: str
@@ -83,12 +88,13 @@ def _state(situation: Situation) -> Objection | None:
 
 
 def _certification(situation: Situation, at: datetime) -> Objection | None:
-    needed = situation.state == "production" and (situation.tier or 0) >= CERTIFICATION_FROM_TIER
+    needed = situation.state in WORKING_STATES and needs_certification(situation.tier)
     if not needed or (situation.certified_until and at < situation.certified_until):
         return None
     return Objection(
         "certification.lapsed",
-        f"{situation.name} is tier {situation.tier} in production and holds no active certification.",
+        f"{situation.name} is {tier_words(situation.tier)} in {situation.state} and holds no active "
+        "certification that covers it.",
     )
 
 

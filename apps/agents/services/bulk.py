@@ -17,7 +17,7 @@ from apps.agents.access import require_for
 from apps.agents.fields import FIELDS, stored
 from apps.agents.models import Agent
 from apps.agents.services.indexing import index_words
-from apps.agents.services.registry import apply_changes, remember_many
+from apps.agents.services.registry import apply_changes, remember_many, tier_change
 from apps.agents.signals import agent_changed
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -49,6 +49,7 @@ class Outcome:
     differences: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     error: DomainError | None = None
+    tier: dict[str, list[int | None]] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -70,7 +71,8 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     _write(done, actor)
     record_acts([_act(outcome, actor, reason) for outcome in done])
     for outcome in done:
-        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor)
+        fields = set(outcome.differences)
+        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
     return outcomes
 
 
@@ -82,16 +84,18 @@ def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome
     try:
         _require_as_expected(edit, agent)
         require_for(actor, Permission.AGENTS_CURATE, agent)
-        differences = apply_changes(agent, edit.changes)
+        differences = apply_changes(agent, edit.changes, actor=actor)
     except DomainError as error:
         for name, value in before.items():  # it may be edited again further down the list
             setattr(agent, name, value)
         return Outcome(agent, error=error)
+    tier = agent.tier
     if differences:
         assessment = agent.assessment
         agent.tier = assessment.tier if assessment else None
         agent.version += 1
-    return Outcome(agent, differences, {name: stored(name, before[name]) for name in differences})
+    was = {name: stored(name, before[name]) for name in differences}
+    return Outcome(agent, differences, was, tier=tier_change(tier, agent))
 
 
 def _require_as_expected(edit: Edit, agent: Agent) -> None:
@@ -147,6 +151,5 @@ def _log(done: list[Outcome]) -> None:
 
 def _act(outcome: Outcome, actor: Principal, reason: str) -> Act:
     assert outcome.agent is not None
-    return Act(
-        "agents.agent.edited", actor, ("agent", outcome.agent.pk), reason, {"changes": outcome.differences}
-    )
+    detail = {"changes": outcome.differences} | outcome.tier
+    return Act("agents.agent.edited", actor, ("agent", outcome.agent.pk), reason, detail)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.agents.access import require_for
 from apps.agents.models import Agent, ObservedModel, ObservedTool
+from apps.agents.risk import needs_certification
 from apps.agents.services.registry import lock_agent
 from apps.agents.services.status import write_certified_until
 from apps.compliance.models import Certification, ControlResult, Finding, Framework, Severity
@@ -24,8 +25,6 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.errors import Conflict, InvalidInput, NotPermitted
 from apps.oversight.models import ToolPolicy
-
-SELF_CERTIFICATION_BELOW_TIER = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +110,22 @@ def revoke_certification(certification: Certification, *, actor: Principal, reas
     return certification
 
 
+def follow_tier(agent: Agent) -> None:
+    """After a change of risk: until when a certification covers the new tier, and a finding where none does any more.
+
+    `agent` is the row its caller has locked; nothing is done where no certification is held.
+    """
+    now = timezone.now()
+    _refresh_status(agent, now)
+    held = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
+    best = held.select_related("framework").order_by("-tier", "-expires_at").first()
+    if best is None or agent.tier is None or best.tier >= agent.tier:
+        return
+    kind = Finding.Kind.CERTIFICATION_OUTGROWN
+    if not Finding.objects.filter(agent=agent, kind=kind, status=Finding.Status.OPEN).exists():
+        raise_finding(_outgrown(agent, best))
+
+
 def expire_certifications(now: datetime | None = None) -> int:
     """End every active certification whose time is over; returns how many. Safe to run at any time.
 
@@ -149,7 +164,7 @@ def _expire(pk: UUID, now: datetime) -> bool:
             certification=certification,
             kind=Finding.Kind.CERTIFICATION_EXPIRED,
             key=f"certification.expired:{certification.pk}",
-            severity=Severity.CRITICAL if (agent.tier or 0) >= 3 else Severity.MEDIUM,
+            severity=Severity.CRITICAL if needs_certification(agent.tier) else Severity.MEDIUM,
             title=f"{certification.framework.name} certification expired",
             detail=f"It was given for tier {certification.tier} and ended on {certification.expires_at:%-d %B %Y}.",
         )
@@ -162,7 +177,7 @@ def _check_certifier(agent: Agent, actor: Principal) -> None:
         raise NotPermitted(
             "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
         )
-    if (agent.tier or 0) >= SELF_CERTIFICATION_BELOW_TIER and actor.pk in (agent.owner_id, agent.deputy_id):
+    if needs_certification(agent.tier) and actor.pk in (agent.owner_id, agent.deputy_id):
         raise NotPermitted(
             f"{agent.name} is tier {agent.tier}: its owner and deputy cannot certify it.",
             code="compliance.certifier_is_owner",
@@ -184,6 +199,8 @@ def _check_request(request: CertificationRequest) -> None:
     problems |= what_stands_in_the_way(
         Judged(control.code, control.severity, *given.get(control.code, (None, ""))) for control in controls
     )
+    if not request.framework.is_active:
+        problems["framework"] = "This framework is no longer in use"
     if not request.evidence.strip():
         problems["evidence"] = "Say what the judgement rests on"
     if problems:
@@ -227,5 +244,19 @@ def _end(certification: Certification, status: str, reason: str, *, actor: Princ
 
 
 def _refresh_status(agent: Agent, now: datetime) -> None:
-    active = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
-    write_certified_until(agent, active.aggregate(until=Max("expires_at"))["until"])
+    until = Certification.objects.covering(agent, now).aggregate(until=Max("expires_at"))["until"]
+    if until != agent.certified_until:
+        write_certified_until(agent, until)
+
+
+def _outgrown(agent: Agent, certification: Certification) -> FindingDraft:
+    return FindingDraft(
+        agent=agent,
+        certification=certification,
+        kind=Finding.Kind.CERTIFICATION_OUTGROWN,
+        key=f"certification.outgrown:{certification.pk}:{agent.version}",
+        severity=Severity.CRITICAL if needs_certification(agent.tier) else Severity.MEDIUM,
+        title=f"Tier {agent.tier} is above the certified tier {certification.tier}",
+        detail=f"The {certification.framework.name} certification was given for tier {certification.tier} and "
+        f"does not count while the agent is tier {agent.tier}. Certify it again for what it is now.",
+    )
