@@ -160,18 +160,39 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_RESULT_EXPIRES = 300
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "heartbeat": {"task": "identity.heartbeat", "schedule": 10.0},
-    "create-partitions": {"task": "activity.create_partitions", "schedule": crontab(minute=7)},
-    "detect-drift": {"task": "compliance.detect_drift", "schedule": crontab(minute="*/15")},
+    "heartbeat": {"task": "identity.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
+    "create-partitions": {
+        "task": "activity.create_partitions",
+        "schedule": crontab(minute=7),
+        "options": {"expires": 3600},
+    },
+    "detect-drift": {
+        "task": "compliance.detect_drift",
+        "schedule": crontab(minute="*/15"),
+        "options": {"expires": 900},
+    },
     "expire-certifications": {
         "task": "compliance.expire_certifications",
         "schedule": crontab(hour=2, minute=30),
+        "options": {"expires": 12 * 3600},
     },
-    "forget-requests": {"task": "identity.forget_requests", "schedule": crontab(hour=3, minute=10)},
+    "forget-requests": {
+        "task": "identity.forget_requests",
+        "schedule": crontab(hour=3, minute=10),
+        "options": {"expires": 12 * 3600},
+    },
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
     "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
-    "keep-quality": {"task": "agents.keep_quality", "schedule": crontab(hour="*/6", minute=20)},
-    "remind-owners": {"task": "agents.remind_owners", "schedule": crontab(hour=7, minute=5)},
+    "keep-quality": {
+        "task": "agents.keep_quality",
+        "schedule": crontab(hour="*/6", minute=20),
+        "options": {"expires": 6 * 3600},
+    },
+    "remind-owners": {
+        "task": "agents.remind_owners",
+        "schedule": crontab(hour=7, minute=5),
+        "options": {"expires": 12 * 3600},
+    },
     "count-search-terms": {"task": "agents.count_terms", "schedule": 600.0, "options": {"expires": 600}},
 }
 

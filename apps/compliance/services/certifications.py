@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
@@ -16,6 +17,7 @@ from apps.agents.models import Agent, ObservedModel, ObservedTool
 from apps.agents.risk import needs_certification
 from apps.agents.services.registry import lock_agent
 from apps.agents.services.status import write_certified_until
+from apps.agents.toolnames import tool_named
 from apps.compliance.models import Certification, ControlResult, Finding, Framework, Severity
 from apps.compliance.rules import VALIDITY, Judged, what_stands_in_the_way
 from apps.compliance.services.findings import FindingDraft, raise_finding
@@ -23,8 +25,10 @@ from apps.compliance.signals import certification_ended, certification_issued
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act, system_principal
-from apps.kit.errors import Conflict, InvalidInput, NotPermitted
+from apps.kit.errors import Conflict, DomainError, InvalidInput, NotPermitted, require_reason
 from apps.oversight.models import ToolPolicy
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,7 @@ def revoke_certification(certification: Certification, *, actor: Principal, reas
     """Take a certification back; a tier 3 or 4 agent in production is refused every call from then on."""
     agent = lock_agent(certification.agent)
     require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
-    if not reason.strip():
-        raise InvalidInput(
-            "The certification was not revoked.", fields={"reason": "Say why it is taken back"}
-        )
+    require_reason(reason, "Say why it is taken back")
     certification = Certification.objects.select_for_update(of=("self",)).get(pk=certification.pk)
     if certification.status != Certification.Status.ACTIVE:
         raise Conflict(
@@ -129,22 +130,34 @@ def follow_tier(agent: Agent) -> None:
 def expire_certifications(now: datetime | None = None) -> int:
     """End every active certification whose time is over; returns how many. Safe to run at any time.
 
-    One transaction per certification: a failure in one leaves the others ended.
+    One transaction per certification: one that cannot be ended is logged, and the others are ended.
     """
     now = now or timezone.now()
     due = Certification.objects.filter(status=Certification.Status.ACTIVE, expires_at__lte=now)
-    return sum(_expire(pk, now) for pk in list(due.order_by("pk").values_list("pk", flat=True)))
+    return sum(_try_to_expire(pk, now) for pk in list(due.order_by("pk").values_list("pk", flat=True)))
 
 
 def baseline_of(agent: Agent) -> dict[str, list[str]]:
-    """What is certified: the tools its policy allows and those it was seen to call, and its models; sorted."""
-    policy = ToolPolicy.objects.filter(agent=agent).first()
+    """What is certified: the tools its policy allows and those it was seen to call, and its models; sorted.
+
+    Tools are written as `ToolName` writes them: one of another server is another tool.
+    """
+    policy = ToolPolicy.objects.limiting().filter(agent=agent).first()
+    seen = ObservedTool.objects.filter(agent=agent).values_list("tool_name", "mcp_server")
     tools = [
-        *ObservedTool.objects.filter(agent=agent).values_list("tool_name", flat=True),
-        *(policy.allowed_tools if policy else ()),
+        *(str(tool_named(name, server)) for name, server in seen),
+        *((policy.allowed_tools or ()) if policy else ()),
     ]
     models = ObservedModel.objects.filter(agent=agent).values_list("model", flat=True)
     return {"tools": sorted(set(tools)), "models": sorted(set(models))}
+
+
+def _try_to_expire(pk: UUID, now: datetime) -> bool:
+    try:
+        return _expire(pk, now)
+    except (DatabaseError, DomainError):
+        logger.exception("the certification %s was not ended", pk)
+        return False
 
 
 @transaction.atomic
