@@ -19,7 +19,7 @@ from apps.compliance.models import Certification, Finding, Framework
 from apps.compliance.rules import VALIDITY
 from apps.compliance.services.certifications import certify_agent, revoke_certification
 from apps.compliance.services.findings import resolve_finding
-from apps.compliance.services.runs import run_drift_detection, run_expiry
+from apps.compliance.services import runs
 from apps.identity.access import access_of
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
@@ -70,7 +70,7 @@ def finding_resolve(request: PageRequest, finding_id: UUID) -> HttpResponse:
 @page(Permission.JOBS_RUN)
 def run_drift(request: PageRequest) -> HttpResponse:
     """Compare every certified agent with its baseline now."""
-    run = run_drift_detection(actor=request.actor)
+    run = runs.run_drift_detection(actor=request.actor)
     messages.success(request, f"{run.agents} certified agents compared, {run.findings} new findings.")
     return redirect("compliance:findings")
 
@@ -79,7 +79,7 @@ def run_drift(request: PageRequest) -> HttpResponse:
 @page(Permission.JOBS_RUN)
 def run_expiry(request: PageRequest) -> HttpResponse:
     """End the certifications whose time is over now."""
-    messages.success(request, f"{run_expiry(actor=request.actor)} certifications ended.")
+    messages.success(request, f"{runs.run_expiry(actor=request.actor)} certifications ended.")
     return redirect("compliance:certifications")
 
 

@@ -108,3 +108,12 @@ def test_drift_looks_at_tool_and_server_whatever_the_reporters_clock_says() -> N
     record_tool_uses([ToolUse(agent.pk, "alpha", "evil", 1, long_ago, long_ago)])
     assert detect_drift().findings == 1
     assert Finding.objects.get().evidence["subject"] == "evil/alpha"
+
+
+def test_the_pages_start_both_runs_for_an_operator() -> None:
+    client = Client()
+    operator = factories.make_person(Role.OPERATOR)
+    client.force_login(operator.person, backend="apps.identity.auth.PersonBackend")
+    assert client.post("/findings/drift-run/").status_code == 302
+    assert client.post("/certifications/expiry-run/").status_code == 302
+    assert acts() == ["compliance.drift.run", "compliance.expiry.run"]
