@@ -68,6 +68,8 @@ SENTENCES: Mapping[str, str] = {
     "compliance.finding.resolved": "resolved a finding",
     "identity.api_key.minted": "minted the API key {detail[name]}",
     "identity.api_key.revoked": "revoked an API key",
+    "identity.principal.deactivated": "closed its access: {detail[keys]} keys, {detail[sessions]} sessions",
+    "identity.principal.reactivated": "gave it its access back",
     "identity.source.created": "created the telemetry source {detail[name]}",
     "identity.team.created": "created the team {detail[name]}",
     "identity.person.created": "created the account of {detail[name]}",
