@@ -17,9 +17,9 @@ from apps.compliance import queries
 from apps.compliance.forms import CertificationForm
 from apps.compliance.models import Certification, Finding, Framework
 from apps.compliance.rules import VALIDITY
+from apps.compliance.services import runs
 from apps.compliance.services.certifications import certify_agent, revoke_certification
 from apps.compliance.services.findings import resolve_finding
-from apps.compliance.services import runs
 from apps.identity.access import access_of
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission

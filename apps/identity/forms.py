@@ -6,7 +6,7 @@ from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 
 from apps.identity.models import Team
-from apps.identity.roles import Role
+from apps.identity.roles import Role, Scope
 from apps.kit.ui.forms import PlainForm
 
 
@@ -20,7 +20,7 @@ class SignInForm(AuthenticationForm):
 
 
 class SourceForm(PlainForm):
-    """A telemetry source and its first key."""
+    """A source of telemetry or of questions, and its first key."""
 
     name = forms.CharField(
         max_length=120, help_text="What reports through it, such as a platform or a team's agents."
@@ -29,7 +29,14 @@ class SourceForm(PlainForm):
         Team.objects.all(),
         required=False,
         empty_label="No team",
-        help_text="Agents it discovers belong to this team at first.",
+        help_text="Agents it discovers belong to this team at first. It may ask for agents of this team only.",
+    )
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=[(scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE)],
+        initial=[Scope.INGEST.value],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Asking for decisions needs a team.",
     )
 
 

@@ -21,7 +21,7 @@ from apps.identity.forms import PersonForm, SignInForm, SourceForm
 from apps.identity.models import LedgerCheckpoint, LedgerPending
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
-from apps.identity.services.keys import mint_ingest_key, revoke_key
+from apps.identity.services.keys import KeyRequest, mint_source_key, revoke_key
 from apps.identity.services.people import assign_role, create_person
 from apps.kit.errors import DomainError
 from apps.kit.ui.paging import page_of
@@ -99,13 +99,12 @@ def keys(request: PageRequest) -> HttpResponse:
 @page(Permission.KEYS_MANAGE)
 @never_cache
 def key_mint(request: PageRequest) -> HttpResponse:
-    """Mint an ingest key; the token is on the answer's page and nowhere else."""
+    """Mint a source's key; the token is on the answer's page and nowhere else."""
     form = SourceForm(request.POST)
     if form.is_valid():
         try:
-            minted = mint_ingest_key(
-                form.cleaned_data["name"], team=form.cleaned_data["team"], actor=request.actor
-            )
+            wanted = KeyRequest(form.cleaned_data["name"], form.cleaned_data["scopes"])
+            minted = mint_source_key(wanted, team=form.cleaned_data["team"], actor=request.actor)
         except DomainError as error:
             show_problem(form, error)
         else:

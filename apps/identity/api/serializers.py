@@ -84,7 +84,10 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
 
 class ApiKeyWrite(serializers.Serializer[ApiKey]):
-    """`principal` absent: a new telemetry source with `name` is made, in `team`, and the key may ingest."""
+    """`principal` absent: a new source with `name` is made, in `team`; its key may ingest unless `scopes` say otherwise.
+
+    A key of scope decide asks for the agents of `team`, so it needs one.
+    """
 
     name = serializers.CharField(max_length=120)
     principal = serializers.PrimaryKeyRelatedField(

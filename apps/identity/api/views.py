@@ -19,9 +19,10 @@ from apps.identity.api.idempotency import idempotent
 from apps.identity.api.permissions import SignedIn
 from apps.identity.filters import ApiKeyFilter, LedgerFilter
 from apps.identity.models import ApiKey, LedgerCheckpoint, LedgerEntry, Principal, Team
-from apps.identity.roles import Permission
-from apps.identity.services.keys import KeyRequest, MintedKey, mint_ingest_key, mint_key, revoke_key
+from apps.identity.roles import Permission, Scope
+from apps.identity.services.keys import KeyRequest, MintedKey, mint_key, mint_source_key, revoke_key
 from apps.identity.services.people import assign_role, create_person, create_team
+from apps.kit.errors import InvalidInput
 from apps.kit.rest.paging import CursorPage
 from apps.kit.rest.reading import body_of
 
@@ -136,9 +137,12 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         return Response(self.get_serializer(key).data)
 
     def _mint(self, body: dict[str, Any], actor: Principal) -> MintedKey:
+        default = [] if body["principal"] else [Scope.INGEST.value]
+        request = KeyRequest(body["name"], body.get("scopes", default), body["expires_at"])
         if body["principal"] is None:
-            return mint_ingest_key(body["name"], team=body["team"], actor=actor)
-        request = KeyRequest(body["name"], body.get("scopes", []), body["expires_at"])
+            return mint_source_key(request, team=body["team"], actor=actor)
+        if body["team"]:
+            raise InvalidInput("The key was not made.", fields={"team": "A known principal keeps its team"})
         return mint_key(body["principal"], request, actor=actor)
 
 
