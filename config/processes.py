@@ -35,8 +35,9 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
     web = (
         PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--timeout-graceful-shutdown", "10",
-        "--no-access-log", "--no-server-header", "--log-level", "warning",
+        "--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning",
     )  # fmt: skip
+    # Proxy headers are read by Django alone, as CHANCERY_TRUSTED_PROXY_COUNT says: uvicorn believes loopback.
     celery = (PYTHON, "-m", "celery", "-A", "config.celery")
     worker = (*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")
     beat_file = str(Path(environment["CHANCERY_STATE_DIR"]) / "celerybeat.pid")

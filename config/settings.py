@@ -110,7 +110,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "auditlog.middleware.AuditlogMiddleware",
+    "apps.identity.audit.AuditMiddleware",
     "apps.kit.ui.middleware.ProblemPageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -216,7 +216,8 @@ LOGIN_URL = "identity:login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "identity:login"
 
-# Counting by (account, address): nobody can lock somebody else out from another address.
+# Counting by (account, address): nobody can lock somebody else out from another address. Over all addresses,
+# and over all accounts, apps.identity.throttle slows guessing down.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = (
     "username"  # of the sign-in form; by default axes looks for "email" and finds nobody
@@ -226,6 +227,8 @@ AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "apps.identity.views.locked_out"
 AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "apps.identity.addresses.address_of"
+AUDITLOG_CID_GETTER = "apps.kit.request_id.current_request_id"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
 SESSION_COOKIE_NAME = "chancery_session" if PLAIN_HTTP else "__Host-chancery_session"
@@ -284,7 +287,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apps.kit.rest.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.kit.rest.parsing.BoundedJSONParser"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 50,

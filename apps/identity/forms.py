@@ -50,3 +50,52 @@ class PersonForm(PlainForm):
     team = forms.ModelChoiceField(
         Team.objects.all(), required=False, empty_label="Everywhere", help_text="Where the role holds."
     )
+
+
+class RoleForm(PlainForm):
+    """One more role of a person."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+    team = forms.ModelChoiceField(
+        Team.objects.all(), required=False, empty_label="Everywhere", help_text="Where the role holds."
+    )
+
+
+class TeamForm(PlainForm):
+    """A team and the team it stands under."""
+
+    name = forms.CharField(max_length=120)
+    parent = forms.ModelChoiceField(
+        Team.objects.all(),
+        required=False,
+        empty_label="None",
+        label="Part of",
+        help_text="The team above it.",
+    )
+
+
+class PasswordForm(PlainForm):
+    """One's own password: the one there is, and a new one twice."""
+
+    current = forms.CharField(
+        label="Password now",
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label="New password",
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+    again = forms.CharField(
+        label="New password again",
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean_again(self) -> str:
+        again: str = self.cleaned_data["again"]
+        if again != self.cleaned_data.get("new"):
+            raise forms.ValidationError("The two new passwords differ.")
+        return again

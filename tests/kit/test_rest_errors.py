@@ -41,7 +41,9 @@ def test_a_page_with_a_cursor_that_is_none_says_so(administrator: Principal) -> 
         assert client.get(path, {"cursor": "garbage"}).status_code == 400, path
 
 
-@pytest.mark.parametrize("body", ["[" * 100_000, "[" * 500 + "]" * 500, '{"tool": ' + "[" * 70 + "]" * 70 + "}"])
+@pytest.mark.parametrize(
+    "body", ["[" * 100_000, "[" * 500 + "]" * 500, '{"tool": ' + "[" * 70 + "]" * 70 + "}"]
+)
 def test_a_body_nested_without_end_is_refused(body: str, administrator: Principal) -> None:
     client = factories.client_of(administrator)
     answer = client.generic("POST", "/api/v1/decisions", body, content_type="application/json")

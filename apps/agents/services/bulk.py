@@ -19,6 +19,7 @@ from apps.agents.models import Agent
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import apply_changes, remember_many, tier_change
 from apps.agents.signals import agent_changed
+from apps.identity.audit import entry_values
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
@@ -123,7 +124,7 @@ def _write(done: list[Outcome], actor: Principal) -> None:
     QuerySet(Agent).bulk_update(list(agents), sorted(columns), batch_size=500)
     remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
     index_words(agents)
-    _log(done)
+    _log(done, actor)
 
 
 def _set_values(agent: Agent, done: list[Outcome]) -> dict[str, Any]:
@@ -131,9 +132,9 @@ def _set_values(agent: Agent, done: list[Outcome]) -> dict[str, Any]:
     return {name: getattr(agent, name) for name in names}
 
 
-def _log(done: list[Outcome]) -> None:
+def _log(done: list[Outcome], actor: Principal) -> None:
     """django-auditlog sees single saves only; a bulk write tells it itself."""
-    kind = ContentType.objects.get_for_model(Agent)
+    kind, values = ContentType.objects.get_for_model(Agent), entry_values(actor)
     LogEntry.objects.bulk_create(
         [
             LogEntry(
@@ -142,6 +143,7 @@ def _log(done: list[Outcome]) -> None:
                 object_repr=outcome.agent.name,
                 action=LogEntry.Action.UPDATE,
                 changes=outcome.differences,
+                **values,
             )
             for outcome in done
             if outcome.agent is not None

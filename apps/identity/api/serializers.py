@@ -29,6 +29,17 @@ class TeamSerializer(serializers.ModelSerializer[Team]):
         read_only_fields = ["id", "created_at"]
 
 
+class TeamEdit(serializers.Serializer[Team]):
+    name = serializers.CharField(max_length=120, required=False)
+    parent = serializers.PrimaryKeyRelatedField(queryset=Team.objects.all(), required=False, allow_null=True)
+
+
+class OneTimePassword(serializers.Serializer[object]):
+    """The only answer that carries it."""
+
+    password = serializers.CharField()
+
+
 class RoleSerializer(serializers.ModelSerializer[RoleAssignment]):
     team = TeamRef(read_only=True, allow_null=True)
 
