@@ -21,7 +21,7 @@ import psycopg
 
 from config.embedded.state import is_free
 from config.launch import _control
-from config.manage import environment_of
+from config.processes import environment_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 8200

@@ -74,6 +74,22 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
     return head + "".join(_section(state, process) for process in processes)
 
 
+def folder_from(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("CHANCERY_STATE_DIR", ROOT / ".chancery")).resolve()
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment of the web process as it was last started, from the supervisor's file; empty where there is none."""
+    path, inside, found = folder / "supervisor.conf", False, {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        inside = line == "[program:web]" if line.startswith("[") else inside
+        if inside and line.startswith("environment="):
+            for pair in line.removeprefix("environment=").split('",'):
+                name, _, value = pair.partition('="')
+                found[name] = value.rstrip('"').replace("%%", "%")
+    return found
+
+
 def _section(state: Path, process: Process) -> str:
     lines = [
         f"[program:{process.name}]",

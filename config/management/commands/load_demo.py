@@ -62,7 +62,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Password    {password}   (shown once; change it after signing in)")
         else:
             self.stdout.write(f"Sign in as  {ADMINISTRATOR[0]} with the password printed at the first start.")
-            self.stdout.write("Forgotten?  manage.py changepassword admin@halden.example")
+            self.stdout.write("Forgotten?  make manage ARGS='changepassword admin@halden.example'")
 
     def _administrator(self) -> tuple[Principal, str]:
         email, name, title = ADMINISTRATOR
