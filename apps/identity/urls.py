@@ -22,5 +22,6 @@ urlpatterns = [
     path("keys/mint/", views.key_mint, name="key-mint"),
     path("keys/<uuid:key_id>/revoke/", views.key_revoke, name="key-revoke"),
     path("ledger/", views.ledger, name="ledger"),
+    path("ledger/checkpoint/", views.ledger_checkpoint, name="ledger-checkpoint"),
     path("ledger/<int:entry_id>/", views.ledger_entry, name="ledger-entry"),
 ]

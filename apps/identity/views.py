@@ -22,6 +22,7 @@ from apps.identity.access import access_of, require
 from apps.identity.filters import LedgerFilter
 from apps.identity.forms import PasswordForm, PersonForm, RoleForm, SignInForm, SourceForm, TeamForm
 from apps.identity.models import LedgerCheckpoint, LedgerPending, Principal
+from apps.identity.naming import names_of
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.identity.services.accounts import (
@@ -32,7 +33,7 @@ from apps.identity.services.accounts import (
 )
 from apps.identity.services.keys import KeyRequest, mint_source_key, revoke_key
 from apps.identity.services.people import assign_role, create_person, create_team, edit_team, withdraw_role
-from apps.kit.errors import DomainError, TooMany
+from apps.kit.errors import DomainError, NotFound, TooMany
 from apps.kit.ui.paging import page_of
 from apps.kit.ui.problems_in_forms import show_problem
 
@@ -287,6 +288,9 @@ def ledger(request: PageRequest) -> HttpResponse:
     """Every governed act, newest first, with the last signed checkpoint."""
     narrowed = LedgerFilter(request.GET, queries.ledger_visible_to(request.actor))
     shown = page_of(request, narrowed.qs, ("-id",))
+    names = names_of(shown.rows)
+    for entry in shown.rows:
+        entry.target_name = names.get((entry.target_type, entry.target_id), "")
     context = {
         "page": shown,
         "entries": shown.rows,
@@ -299,10 +303,28 @@ def ledger(request: PageRequest) -> HttpResponse:
 
 @require_safe
 @page(Permission.LEDGER_VIEW)
+def ledger_checkpoint(request: PageRequest) -> HttpResponse:
+    """The last signed checkpoint as a file, to keep where nobody of this installation can change it."""
+    require(request.actor, Permission.LEDGER_VIEW)
+    last = LedgerCheckpoint.objects.order_by("-tree_size").first()
+    if last is None:
+        raise NotFound("No checkpoint is signed yet; the first comes with the first entry.")
+    response = HttpResponse(last.note, content_type="text/plain; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="chancery-checkpoint-{last.tree_size}.txt"'
+    return response
+
+
+@require_safe
+@page(Permission.LEDGER_VIEW)
 def ledger_entry(request: PageRequest, entry_id: int) -> HttpResponse:
     """One entry: its words, its exact bytes, its place in the tree."""
     entry = get_object_or_404(queries.ledger_visible_to(request.actor), pk=entry_id)
-    context = {"entry": entry, "body": bytes(entry.body).decode(), "leaf": getattr(entry, "leaf", None)}
+    context = {
+        "entry": entry,
+        "body": bytes(entry.body).decode(),
+        "leaf": getattr(entry, "leaf", None),
+        "name": names_of([entry]).get((entry.target_type, entry.target_id), ""),
+    }
     return render(request, "identity/ledger_entry.html", context)
 
 
