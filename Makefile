@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up administrator doctor test lint bench clean
+.PHONY: help demo up administrator manage doctor test lint bench clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,9 @@ up: $(VENV)/.run ## Start everything, without sample data
 
 administrator: $(VENV)/.run ## Make an administrator of a running Chancery
 	@$(BIN)/python -m config.manage create_administrator
+
+manage: $(VENV)/.run ## Run a command of a running Chancery: make manage ARGS=verify_ledger
+	@$(BIN)/python -m config.manage $(ARGS)
 
 doctor: $(VENV)/.run ## Check a running Chancery and say what to do
 	@$(BIN)/python -m config.manage doctor

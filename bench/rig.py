@@ -21,7 +21,7 @@ import psycopg
 
 from config.embedded.state import is_free
 from config.launch import _control
-from config.manage import environment_of
+from config.processes import environment_of
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 8200
@@ -29,11 +29,11 @@ READY_WITHIN_S = 120
 MAKE_KEY = """
 from apps.identity.models import Person, Principal
 from apps.identity.roles import Scope
-from apps.identity.services.keys import KeyRequest, mint_ingest_key, mint_key
+from apps.identity.services.keys import KeyRequest, mint_key, mint_source_key
 person = Person.objects.filter(email='bench@example.org').first() or Person.objects.create_superuser(
     'bench@example.org', 'Bench', 'bench-password-1')
 actor = person.principal
-print(mint_ingest_key('Bench', team=None, actor=actor).token)
+print(mint_source_key(KeyRequest('Bench', [Scope.INGEST]), team=None, actor=actor).token)
 print(mint_key(actor, KeyRequest('Bench', [Scope.READ, Scope.WRITE, Scope.DECIDE]), actor=actor).token)
 """
 

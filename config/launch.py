@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,22 @@ from rich.console import Console
 from supervisor.xmlrpc import SupervisorTransport
 
 from config.embedded import postgres, roles, state, valkey
-from config.processes import PYTHON, ROOT, Process, application, supervisor_config
+from config.processes import (
+    PYTHON,
+    ROOT,
+    Process,
+    application,
+    environment_of,
+    folder_from,
+    supervisor_config,
+)
 
 READY_WITHIN_S = 120
 DATABASE_NAME = "chancery"
+# Each process gets the one URL it may use; those of the owner and of whoever makes roles stay here.
+WITHHELD = frozenset(
+    {"DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_SEQUENCER_URL", "CHANCERY_DATABASE_SECRET_FILE"}
+)
 console = Console(highlight=False)
 
 
@@ -55,6 +67,13 @@ class Launch:
     def run(self) -> None:
         """Start everything, then wait until somebody stops it."""
         state.prepare(self.folder)
+        if is_up(self.folder):
+            where = environment_of(self.folder).get("CHANCERY_PUBLIC_URL", "")
+            raise StartFailed(
+                "Chancery",
+                f"It runs already: {where}",
+                "Stop it with Ctrl-C where it was started; make doctor says how it is.",
+            )
         if not state.is_free(self.port):
             raise StartFailed(
                 "web",
@@ -144,9 +163,16 @@ class Launch:
             return roles.Urls(owner, admin_url, os.environ.get("DATABASE_SEQUENCER_URL", admin_url))
         database = None if "DATABASE_URL" in os.environ else DATABASE_NAME
         try:
-            return roles.provision(admin_url, self.environment["SECRET_KEY"], database)
+            return roles.provision(admin_url, self._roles_secret(), database)
         except roles.RolesRefused as error:
             raise StartFailed("database roles", str(error)) from error
+
+    def _roles_secret(self) -> str:
+        """What the passwords of the database's roles follow from; of all processes only this one reads it."""
+        elsewhere = os.environ.get("CHANCERY_DATABASE_SECRET_FILE")
+        if elsewhere:
+            return Path(elsewhere).read_text().strip()
+        return state.secret(self.folder, "database_secret")
 
     def _manage(self, *command: str, database: str = "") -> str:
         environment = {**os.environ, **self.environment} | ({"DATABASE_URL": database} if database else {})
@@ -195,9 +221,10 @@ class Launch:
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "log" / "supervisord.err").open("wb"),
-            env={**os.environ, **self.environment},
+            env={name: value for name, value in os.environ.items() if name not in WITHHELD}
+            | self.environment,
         )
-        _wait("supervisor", lambda: _is_up(self.folder), self._log("supervisor"), self.supervisor)
+        _wait("supervisor", lambda: is_up(self.folder), self._log("supervisor"), self.supervisor)
 
     def _reload(self, processes: list[Process]) -> None:
         """Tell supervisor of the processes that were not known when it started."""
@@ -259,7 +286,8 @@ def _control(folder: Path) -> Any:
     )
 
 
-def _is_up(folder: Path) -> bool:
+def is_up(folder: Path) -> bool:
+    """True while a supervisor answers for this state folder."""
     try:
         return bool(_control(folder).supervisor.getState())
     except (OSError, Fault):
@@ -297,10 +325,6 @@ def _explain(failure: StartFailed) -> None:
         console.print(f"{failure.log}:")
         for line in failure.log.read_text(errors="replace").splitlines()[-15:]:
             console.print(f"    {line}", markup=False)
-
-
-def folder_from(environment: Mapping[str, str]) -> Path:
-    return Path(environment.get("CHANCERY_STATE_DIR", ROOT / ".chancery")).resolve()
 
 
 def main() -> int:

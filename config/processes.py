@@ -35,8 +35,9 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
     web = (
         PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--timeout-graceful-shutdown", "10",
-        "--no-access-log", "--no-server-header", "--log-level", "warning",
+        "--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning",
     )  # fmt: skip
+    # Proxy headers are read by Django alone, as CHANCERY_TRUSTED_PROXY_COUNT says: uvicorn believes loopback.
     celery = (PYTHON, "-m", "celery", "-A", "config.celery")
     worker = (*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")
     beat_file = str(Path(environment["CHANCERY_STATE_DIR"]) / "celerybeat.pid")
@@ -71,6 +72,22 @@ chmod=0600
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
     return head + "".join(_section(state, process) for process in processes)
+
+
+def folder_from(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get("CHANCERY_STATE_DIR", ROOT / ".chancery")).resolve()
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """The environment of the web process as it was last started, from the supervisor's file; empty where there is none."""
+    path, inside, found = folder / "supervisor.conf", False, {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        inside = line == "[program:web]" if line.startswith("[") else inside
+        if inside and line.startswith("environment="):
+            for pair in line.removeprefix("environment=").split('",'):
+                name, _, value = pair.partition('="')
+                found[name] = value.rstrip('"').replace("%%", "%")
+    return found
 
 
 def _section(state: Path, process: Process) -> str:

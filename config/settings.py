@@ -113,7 +113,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "auditlog.middleware.AuditlogMiddleware",
+    "apps.identity.audit.AuditMiddleware",
     "apps.kit.ui.middleware.ProblemPageMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -163,18 +163,39 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_RESULT_EXPIRES = 300
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "celerybeat-schedule")
 CELERY_BEAT_SCHEDULE = {
-    "heartbeat": {"task": "identity.heartbeat", "schedule": 10.0},
-    "create-partitions": {"task": "activity.create_partitions", "schedule": crontab(minute=7)},
-    "detect-drift": {"task": "compliance.detect_drift", "schedule": crontab(minute="*/15")},
+    "heartbeat": {"task": "identity.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
+    "create-partitions": {
+        "task": "activity.create_partitions",
+        "schedule": crontab(minute=7),
+        "options": {"expires": 3600},
+    },
+    "detect-drift": {
+        "task": "compliance.detect_drift",
+        "schedule": crontab(minute="*/15"),
+        "options": {"expires": 900},
+    },
     "expire-certifications": {
         "task": "compliance.expire_certifications",
         "schedule": crontab(hour=2, minute=30),
+        "options": {"expires": 12 * 3600},
     },
-    "forget-requests": {"task": "identity.forget_requests", "schedule": crontab(hour=3, minute=10)},
+    "forget-requests": {
+        "task": "identity.forget_requests",
+        "schedule": crontab(hour=3, minute=10),
+        "options": {"expires": 12 * 3600},
+    },
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
     "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
-    "keep-quality": {"task": "agents.keep_quality", "schedule": crontab(hour="*/6", minute=20)},
-    "remind-owners": {"task": "agents.remind_owners", "schedule": crontab(hour=7, minute=5)},
+    "keep-quality": {
+        "task": "agents.keep_quality",
+        "schedule": crontab(hour="*/6", minute=20),
+        "options": {"expires": 6 * 3600},
+    },
+    "remind-owners": {
+        "task": "agents.remind_owners",
+        "schedule": crontab(hour=7, minute=5),
+        "options": {"expires": 12 * 3600},
+    },
     "count-search-terms": {"task": "agents.count_terms", "schedule": 600.0, "options": {"expires": 600}},
 }
 
@@ -198,7 +219,8 @@ LOGIN_URL = "identity:login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "identity:login"
 
-# Counting by (account, address): nobody can lock somebody else out from another address.
+# Counting by (account, address): nobody can lock somebody else out from another address. Over all addresses,
+# and over all accounts, apps.identity.throttle slows guessing down.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = (
     "username"  # of the sign-in form; by default axes looks for "email" and finds nobody
@@ -208,6 +230,8 @@ AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "apps.identity.views.locked_out"
 AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "apps.identity.addresses.address_of"
+AUDITLOG_CID_GETTER = "apps.kit.request_id.current_request_id"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not PLAIN_HTTP
 SESSION_COOKIE_NAME = "chancery_session" if PLAIN_HTTP else "__Host-chancery_session"
@@ -266,7 +290,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "apps.kit.rest.problems.problem_response",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.kit.rest.parsing.BoundedJSONParser"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 50,

@@ -41,3 +41,7 @@ urlpatterns = [
     path("api/docs/", ApiReference.as_view(url_name="api:api-schema"), name="api-docs"),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "config.errors.bad_request"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.failed"

@@ -85,7 +85,7 @@ def tell(story: Story, fleet: Fleet) -> None:
                 f"{PROTAGONIST.name} is stopped. Asked whether it may go on, Chancery says: {answer['reason']}"
             )
             story.say(
-                "Only an administrator can reset it, with a reason. Every step so far stands in the ledger."
+                "Only an administrator can reset it, with a reason. Every governed act so far stands in the ledger."
             )
             return
         except (Refused, httpx.HTTPError) as error:

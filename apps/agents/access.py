@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from apps.agents.models import Agent
-from apps.identity.access import access_of, not_permitted
+from dataclasses import dataclass
+from uuid import UUID
+
+from apps.agents.models import Agent, State
+from apps.identity.access import access_of, not_permitted, require
 from apps.identity.models import Principal
-from apps.identity.roles import ROLE_PERMISSIONS, Role
+from apps.identity.roles import ROLE_PERMISSIONS, Permission, Role
+from apps.kit.errors import NotPermitted
+
+UNREGISTERED = (State.DRAFT, State.DISCOVERED)
 
 
 def may(actor: Principal, permission: str, agent: Agent) -> bool:
@@ -21,3 +27,42 @@ def require_for(actor: Principal, permission: str, agent: Agent) -> None:
     """Raise NotPermitted unless `may`."""
     if not may(actor, permission, agent):
         raise not_permitted(permission)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What an agent was before a change: its tier, its team, who answered for it."""
+
+    tier: int | None
+    team_id: UUID | None
+    people: frozenset[UUID | None]
+
+
+def standing_of(agent: Agent) -> Standing:
+    return Standing(agent.tier, agent.team_id, frozenset({agent.owner_id, agent.deputy_id}))
+
+
+def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
+    """What a change of the record asks for beyond curating it, once it is set on the instance.
+
+    Another team: curating in that team too. A lower tier of a registered agent: somebody who curates
+    everywhere or certifies, and who neither owns nor deputises it.
+    """
+    if agent.team_id != before.team_id:
+        require(actor, Permission.AGENTS_CURATE, agent.team_id)
+    if agent.state not in UNREGISTERED and _is_lowered(agent, before):
+        access = access_of(actor)
+        judges = access.allows(Permission.AGENTS_CURATE) or access.allows(
+            Permission.COMPLIANCE_CERTIFY, before.team_id
+        )
+        if not judges or actor.pk in before.people:
+            raise NotPermitted(
+                f"{agent.name} is tier {before.tier}: a curator or compliance officer who neither owns nor "
+                "deputises it lowers that.",
+                code="agents.risk.lowered_by_owner",
+            )
+
+
+def _is_lowered(agent: Agent, before: Standing) -> bool:
+    after = agent.assessment.tier if agent.assessment else 0
+    return before.tier is not None and after < before.tier

@@ -10,6 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 TIER_NAMES = {1: "Low", 2: "Medium", 3: "High", 4: "Critical"}
+CERTIFICATION_FROM_TIER = 3
+
+
+def needs_certification(tier: int | None) -> bool:
+    """True when real work at this tier needs an active certification; risk nobody stated counts as high."""
+    return tier is None or tier >= CERTIFICATION_FROM_TIER
+
+
+def tier_words(tier: int | None) -> str:
+    return "of unknown risk" if tier is None else f"tier {tier}"
 
 
 @dataclass(frozen=True)

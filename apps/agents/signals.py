@@ -6,7 +6,7 @@ agents_discovered = Signal()
 """Sent inside the transaction with `agents: list[Agent]` that telemetry showed for the first time."""
 
 agent_changed = Signal()
-"""Sent inside the transaction with `agent` and `actor` after a curated change."""
+"""Sent inside the transaction with `agent` (locked), `actor` and `fields: set[str]` after a curated change."""
 
 agent_version_began = Signal()
 """Sent inside the transaction with `version` and `changes`, sentences of what differs from the one before."""

@@ -1,6 +1,8 @@
-"""Frameworks and controls, which an administrator edits here; the rest is to look at."""
+"""Compliance to look at; pages and REST change it, through services that record who did."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.contrib import admin
 
@@ -12,9 +14,18 @@ class ControlInline(admin.TabularInline):
     model = Control
     extra = 0
 
+    def has_add_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *_: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *_: Any) -> bool:
+        return False
+
 
 @admin.register(Framework)
-class FrameworkAdmin(admin.ModelAdmin):
+class FrameworkAdmin(LookOnly):
     list_display = ("name", "key", "edition", "is_active")
     inlines = [ControlInline]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Self
 
 from django.db import models
 from django.db.models import Q
@@ -55,6 +56,15 @@ class Control(models.Model):
         return f"{self.code} {self.title}"
 
 
+class CertificationQuerySet(OfAgent["Certification"]):
+    """Sets of certifications."""
+
+    def covering(self, agent: Agent, moment: datetime) -> Self:
+        """Those that hold at `moment` and were given for the agent's tier or a higher one; none without a tier."""
+        held = self.filter(agent_id=agent.pk, status=Certification.Status.ACTIVE, expires_at__gt=moment)
+        return held.none() if agent.tier is None else held.filter(tier__gte=agent.tier)
+
+
 class Certification(models.Model):
     """A person's judgement that an agent meets a framework, until a date.
 
@@ -81,7 +91,7 @@ class Certification(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_reason = models.TextField(blank=True)
 
-    objects = OfAgent.as_manager()
+    objects = CertificationQuerySet.as_manager()
 
     class Meta:
         ordering = ["-certified_at"]
@@ -140,6 +150,7 @@ class Finding(models.Model):
         NEW_TOOL = "drift.new_tool", "Tool outside the certified baseline"
         MODEL_CHANGED = "drift.model_changed", "Model changed since certification"
         CERTIFICATION_EXPIRED = "certification.expired", "Certification expired"
+        CERTIFICATION_OUTGROWN = "certification.outgrown", "Risk above what was certified"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"

@@ -32,6 +32,8 @@ def what_stands_in_the_way(controls: Iterable[Judged]) -> dict[str, str]:
     applies is out of scope and cannot be certified.
     """
     judged = list(controls)
+    if not judged:
+        return {"controls": "This framework has no controls yet: there is nothing to certify against"}
     problems = {
         c.code: "Judge this control: pass, fail or not_applicable" for c in judged if c.result is None
     }
@@ -45,7 +47,7 @@ def what_stands_in_the_way(controls: Iterable[Judged]) -> dict[str, str]:
         for c in judged
         if c.result == "not_applicable" and not c.note.strip()
     }
-    if judged and all(c.result == "not_applicable" for c in judged):
+    if all(c.result == "not_applicable" for c in judged):
         problems["controls"] = "At least one control must apply"
     return problems
 

@@ -17,10 +17,10 @@ from apps.compliance import queries
 from apps.compliance.forms import CertificationForm
 from apps.compliance.models import Certification, Finding, Framework
 from apps.compliance.rules import VALIDITY
-from apps.compliance.services.certifications import certify_agent, expire_certifications, revoke_certification
-from apps.compliance.services.drift import detect_drift
+from apps.compliance.services import runs
+from apps.compliance.services.certifications import certify_agent, revoke_certification
 from apps.compliance.services.findings import resolve_finding
-from apps.identity.access import access_of, require
+from apps.identity.access import access_of
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
@@ -70,8 +70,7 @@ def finding_resolve(request: PageRequest, finding_id: UUID) -> HttpResponse:
 @page(Permission.JOBS_RUN)
 def run_drift(request: PageRequest) -> HttpResponse:
     """Compare every certified agent with its baseline now."""
-    require(request.actor, Permission.JOBS_RUN)
-    run = detect_drift()
+    run = runs.run_drift_detection(actor=request.actor)
     messages.success(request, f"{run.agents} certified agents compared, {run.findings} new findings.")
     return redirect("compliance:findings")
 
@@ -80,8 +79,7 @@ def run_drift(request: PageRequest) -> HttpResponse:
 @page(Permission.JOBS_RUN)
 def run_expiry(request: PageRequest) -> HttpResponse:
     """End the certifications whose time is over now."""
-    require(request.actor, Permission.JOBS_RUN)
-    messages.success(request, f"{expire_certifications()} certifications ended.")
+    messages.success(request, f"{runs.run_expiry(actor=request.actor)} certifications ended.")
     return redirect("compliance:certifications")
 
 

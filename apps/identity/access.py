@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from apps.identity.models import ApiKey, Principal
-from apps.identity.roles import AGENT_PERMISSIONS, ROLE_PERMISSIONS, SERVICE_PERMISSIONS, permits_scope
+from apps.identity.roles import (
+    AGENT_PERMISSIONS,
+    ROLE_PERMISSIONS,
+    SERVICE_PERMISSIONS,
+    SERVICE_TEAM_PERMISSIONS,
+    permits_scope,
+)
 from apps.kit.errors import NotPermitted
 
 NOTHING: frozenset[str] = frozenset()
@@ -80,6 +86,8 @@ def _load(principal: Principal) -> Access:
         return Access(NOTHING)
     everywhere = set(BUILT_IN.get(principal.kind, NOTHING))
     by_team: dict[UUID, frozenset[str]] = {}
+    if principal.kind == Principal.Kind.SERVICE and principal.team_id:
+        by_team[principal.team_id] = SERVICE_TEAM_PERMISSIONS
     for role, team_id in principal.roles.values_list("role", "team_id"):
         if team_id is None:
             everywhere |= ROLE_PERMISSIONS[role]

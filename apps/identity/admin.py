@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.contrib.auth.models import Group
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import Model
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from apps.identity.models import (
     ApiKey,
@@ -20,6 +22,14 @@ from apps.identity.models import (
 admin.site.unregister(Group)
 admin.site.site_header = "Chancery administration"
 admin.site.site_title = "Chancery"
+
+
+def one_door(request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    """The administration site has no sign-in of its own: limits and changes of passwords live at ours."""
+    return redirect_to_login(request.GET.get("next") or reverse("admin:index"))
+
+
+admin.site.login = one_door  # type: ignore[method-assign,assignment]
 
 
 class LookOnly(admin.ModelAdmin):

@@ -19,14 +19,8 @@ class SignInForm(AuthenticationForm):
     }
 
 
-SOURCE_USES = [
-    (Scope.INGEST.value, "Agents report activity (OpenTelemetry)"),
-    (Scope.REPORT.value, "A pipeline reports agents found in files (chancery scan)"),
-]
-
-
 class SourceForm(PlainForm):
-    """Something that reports, and its first key, which may do nothing else."""
+    """A source of telemetry, of questions or of what scans find, and its first key."""
 
     name = forms.CharField(
         max_length=120, help_text="What reports through it, such as a platform or a team's agents."
@@ -35,14 +29,15 @@ class SourceForm(PlainForm):
         Team.objects.all(),
         required=False,
         empty_label="No team",
-        help_text="Agents it discovers belong to this team at first.",
+        help_text="Agents it discovers belong to this team at first. It may ask for agents of this team only.",
     )
-    scope = forms.ChoiceField(
-        choices=SOURCE_USES, initial=Scope.INGEST.value, required=False, label="Used for"
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=[(scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT)],
+        initial=[Scope.INGEST.value],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Asking for decisions needs a team.",
     )
-
-    def clean_scope(self) -> str:
-        return str(self.cleaned_data["scope"] or Scope.INGEST.value)
 
 
 class PersonForm(PlainForm):
@@ -55,3 +50,52 @@ class PersonForm(PlainForm):
     team = forms.ModelChoiceField(
         Team.objects.all(), required=False, empty_label="Everywhere", help_text="Where the role holds."
     )
+
+
+class RoleForm(PlainForm):
+    """One more role of a person."""
+
+    role = forms.ChoiceField(choices=Role.choices)
+    team = forms.ModelChoiceField(
+        Team.objects.all(), required=False, empty_label="Everywhere", help_text="Where the role holds."
+    )
+
+
+class TeamForm(PlainForm):
+    """A team and the team it stands under."""
+
+    name = forms.CharField(max_length=120)
+    parent = forms.ModelChoiceField(
+        Team.objects.all(),
+        required=False,
+        empty_label="None",
+        label="Part of",
+        help_text="The team above it.",
+    )
+
+
+class PasswordForm(PlainForm):
+    """One's own password: the one there is, and a new one twice."""
+
+    current = forms.CharField(
+        label="Password now",
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    new = forms.CharField(
+        label="New password",
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+    again = forms.CharField(
+        label="New password again",
+        max_length=128,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean_again(self) -> str:
+        again: str = self.cleaned_data["again"]
+        if again != self.cleaned_data.get("new"):
+            raise forms.ValidationError("The two new passwords differ.")
+        return again

@@ -1,7 +1,7 @@
 """Who may do what: seven roles, each a set of permissions, in one table.
 
 A role is given everywhere or for one team. An agent's own credential holds no role: it sees and asks for
-itself alone. An API key can only narrow what its principal may do, by its scopes.
+itself alone; a service reports, and asks for agents of its team. An API key can only narrow what its principal may do, by its scopes.
 """
 
 from django.db.models import TextChoices
@@ -65,6 +65,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
 }
 AGENT_PERMISSIONS = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_ASK, P.DECISIONS_VIEW, P.INGEST})
 SERVICE_PERMISSIONS = frozenset({P.INGEST, P.DISCOVERIES_REPORT})
+SERVICE_TEAM_PERMISSIONS = frozenset({P.DECISIONS_ASK})  # a hook or gateway, for agents of its own team
 
 
 class Scope(TextChoices):

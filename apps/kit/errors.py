@@ -84,6 +84,12 @@ class Unavailable(DomainError):
     status, default_code = 503, "unavailable"
 
 
+def require_reason(reason: str, instruction: str) -> None:
+    """Raise InvalidInput where an act that needs a reason is given none; `instruction` says what to write."""
+    if not reason.strip():
+        raise InvalidInput("A reason is needed.", fields={"reason": instruction})
+
+
 TITLES = {
     400: "The request is not as expected",
     401: "Sign in first",

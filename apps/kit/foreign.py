@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import DataError, OperationalError
+from django.db import DataError, IntegrityError, OperationalError
 
-from apps.kit.errors import DomainError, InvalidInput, Unavailable
+from apps.kit.errors import Conflict, DomainError, InvalidInput, Unavailable
+
+TAKEN, STILL_NEEDED = "23505", "23503"  # SQLSTATE: unique_violation, foreign_key_violation
 
 
 def as_known(error: BaseException) -> DomainError | None:
@@ -15,6 +17,18 @@ def as_known(error: BaseException) -> DomainError | None:
         return InvalidInput(
             "A value holds something that no text, number or time may hold.", code="input.not_storable"
         )
+    if isinstance(error, IntegrityError):
+        return _collision(error)
     if isinstance(error, OperationalError):
         return Unavailable("The database does not answer; nothing was stored.", retry_after_s=2)
+    return None
+
+
+def _collision(error: IntegrityError) -> DomainError | None:
+    """Two writes that cannot both stand; None for a rule of the database that nobody should have run into."""
+    state = getattr(error.__cause__, "sqlstate", "")
+    if state == TAKEN:
+        return Conflict("Somebody made one of this name or key at the same moment.", code="conflict.taken")
+    if state == STILL_NEEDED:
+        return Conflict("Something else still needs it, or what it needs is gone.", code="conflict.needed")
     return None

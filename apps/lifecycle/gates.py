@@ -9,10 +9,10 @@ from typing import Literal
 from django.utils import timezone
 
 from apps.agents.models import Agent
+from apps.agents.risk import needs_certification, tier_words
 from apps.compliance.models import Certification
 
 Outcome = Literal["pass", "fail", "not_applicable"]
-CERTIFICATION_FROM_TIER = 3
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,16 @@ def _risk(agent: Agent) -> tuple[Outcome, str]:
 
 
 def _certification(agent: Agent) -> tuple[Outcome, str]:
-    tier = agent.tier or 0
-    now = timezone.now()
-    held = Certification.objects.filter(agent_id=agent.pk, status="active", expires_at__gt=now)
+    held = Certification.objects.covering(agent, timezone.now())
     certification = held.select_related("framework").order_by("-expires_at").first()
     if certification:
         return (
             "pass",
             f"{certification.framework.name} certification holds until {certification.expires_at:%-d %B %Y}.",
         )
-    if tier < CERTIFICATION_FROM_TIER:
-        return "not_applicable", f"Tier {tier} may go to production without a certification."
-    return "fail", f"It is tier {tier} and holds no active certification."
+    if not needs_certification(agent.tier):
+        return "not_applicable", f"Tier {agent.tier} may go to production without a certification."
+    return "fail", f"It is {tier_words(agent.tier)} and holds no active certification that covers it."
 
 
 def _breaker(agent: Agent) -> tuple[Outcome, str]:

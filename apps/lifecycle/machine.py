@@ -15,7 +15,14 @@ from apps.agents.models import Agent, State
 from apps.identity.roles import Permission
 from apps.lifecycle.gates import GATES, Gate
 
-LIVE = (State.REGISTERED, State.IN_REVIEW, State.CERTIFIED, State.STAGING, State.PRODUCTION)
+LIVE = (
+    State.REGISTERED,
+    State.IN_REVIEW,
+    State.CERTIFIED,
+    State.STAGING,
+    State.PRODUCTION,
+    State.DEPRECATED,
+)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ class ToolPolicyForm(PlainForm):
         required=False,
         max_length=20000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One name a line.",
+        help_text="One a line: server/tool for a tool of an MCP server, its name for any other.",
     )
     reason = forms.CharField(max_length=2000, required=False, help_text="Why; kept in the ledger.")
     version = forms.IntegerField(widget=forms.HiddenInput)

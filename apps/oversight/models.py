@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
 from apps.agents.models import Agent, OfAgent
+from apps.agents.toolnames import LONGEST
 from apps.identity.models import Principal
 from apps.kit.ids import new_id
 
 
+class ToolPolicyQuerySet(models.QuerySet["ToolPolicy"]):
+    """Sets of policies."""
+
+    def limiting(self) -> Self:
+        """Without those that were dropped."""
+        return self.filter(allowed_tools__isnull=False)
+
+
 class ToolPolicy(models.Model):
-    """The tools one agent may call; any other call is a violation. No policy: nothing is limited yet."""
+    """The tools one agent may call, each as `ToolName` writes it; any other call is a violation.
+
+    `allowed_tools` None: the policy was dropped and limits nothing; the row stays, so that its version goes on.
+    """
 
     agent = models.OneToOneField(Agent, on_delete=models.CASCADE, related_name="tool_policy")
-    allowed_tools = ArrayField(models.CharField(max_length=255), default=list)
+    allowed_tools = ArrayField(models.CharField(max_length=LONGEST), default=list, null=True)
     version = models.PositiveIntegerField(default=1)
     updated_at = models.DateTimeField(auto_now=True)
     updated_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+
+    objects = ToolPolicyQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "tool policies"
@@ -39,7 +55,7 @@ class Decision(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="decisions")
     asked_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
-    tool_name = models.CharField(max_length=255)
+    tool_name = models.CharField(max_length=LONGEST)
     operation = models.CharField(max_length=120, blank=True)
     call_id = models.CharField(max_length=255, blank=True)
     conversation_id = models.CharField(max_length=255, blank=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.agents.models import Agent
+from apps.agents.toolnames import tool_named
 from apps.oversight.models import ToolPolicy
 
 
@@ -21,9 +22,9 @@ class ToolRow:
 
 def tool_rows(agent: Agent) -> list[ToolRow]:
     """Tools seen and tools allowed, those outside the policy first, then by use. Two queries."""
-    policy = ToolPolicy.objects.filter(agent=agent).first()
-    allowed = set(policy.allowed_tools) if policy else None
-    seen = {tool.tool_name: tool for tool in agent.observed_tools.all()}
+    policy = ToolPolicy.objects.limiting().filter(agent=agent).first()
+    allowed = set(policy.allowed_tools or ()) if policy else None
+    seen = {str(tool_named(tool.tool_name, tool.mcp_server)): tool for tool in agent.observed_tools.all()}
     rows = [
         ToolRow(
             name,

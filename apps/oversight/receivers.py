@@ -11,27 +11,35 @@ from apps.activity.models import ToolCall
 from apps.activity.services import Verdict as Recorded
 from apps.activity.services import record_verdicts
 from apps.activity.signals import calls_recorded
-from apps.oversight.rules import verdict_on
+from apps.agents.toolnames import tool_named
+from apps.kit.ids import time_of
+from apps.oversight.past import Moment, moment_of
+from apps.oversight.rules import Situation, verdict_on
 from apps.oversight.services.breaker import trip_if_over
-from apps.oversight.situations import situations_of
+from apps.oversight.situations import Situations
+
+UNBELIEVED = " Its own clock is more than ten minutes off, so it is judged by when it was reported."
 
 
 @receiver(calls_recorded, dispatch_uid="oversight.judge_calls")
 def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> None:
     """Give each call its verdict, then trip the breakers of agents that went over their limit."""
-    situations = situations_of(call.known_agent_id for call in calls)
-    verdicts, violators = [], set()
+    moments = {call.pk: moment_of(call.started_at, time_of(call.pk)) for call in calls}
+    situations = Situations([(call.known_agent_id, moments[call.pk].at) for call in calls])
+    verdicts = []
     for call in calls:
-        verdict = verdict_on(
-            situations[call.known_agent_id],
-            call.tool_name,
-            call.started_at,
-            status=call.status,
-            error=call.error_message or call.error_type,
-        )
-        verdicts.append(Recorded(call.pk, verdict.outcome, verdict.reason, verdict.code))
-        if verdict.outcome == "violation":
-            violators.add(call.known_agent_id)
+        moment = moments[call.pk]
+        verdicts.append(_judged(call, situations.at(call.known_agent_id, moment.at), moment))
     record_verdicts(verdicts)
+    broken = {verdict.call_id for verdict in verdicts if verdict.outcome == "violation"}
+    violators = {call.known_agent_id for call in calls if call.pk in broken}
     for agent_id in sorted(violators):  # in key order, as every other locker of agents
         trip_if_over(agent_id)
+
+
+def _judged(call: ToolCall, situation: Situation, moment: Moment) -> Recorded:
+    tool = tool_named(call.tool_name, call.mcp_server)
+    error = call.error_message or call.error_type
+    verdict = verdict_on(situation, tool, moment.at, status=call.status, error=error)
+    mark = "" if moment.is_believed or verdict.outcome == "allowed" else UNBELIEVED
+    return Recorded(call.pk, verdict.outcome, verdict.reason + mark, verdict.code)

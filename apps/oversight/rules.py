@@ -9,17 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from apps.agents.risk import needs_certification, tier_words
+from apps.agents.toolnames import ToolName
+
 STOPPED_STATES = {
     "suspended": "is suspended",
     "quarantined": "is quarantined",
     "retired": "is retired",
 }
-CERTIFICATION_FROM_TIER = 3
+WORKING_STATES = frozenset({"production", "deprecated"})
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known of an agent at a moment. `allowed_tools` None means that no policy limits it."""
+    """What is known of an agent at a moment. `allowed_tools` are written as `ToolName` writes them; None: no policy limits it.
+
+    `certified_until` comes from certifications that cover the agent's tier.
+    """
 
     name: str
     state: str
@@ -48,19 +54,19 @@ class Verdict:
     reason: str
 
 
-def objection_to(situation: Situation, tool_name: str, at: datetime) -> Objection | None:
-    """The first rule that forbids `tool_name` at `at`; None when nothing does."""
+def objection_to(situation: Situation, tool: ToolName, at: datetime) -> Objection | None:
+    """The first rule that forbids `tool` at `at`; None when nothing does."""
     return (
         _breaker(situation, at)
         or _state(situation)
         or _certification(situation, at)
-        or _policy(situation, tool_name)
+        or _policy(situation, tool)
     )
 
 
-def verdict_on(situation: Situation, tool_name: str, at: datetime, *, status: str, error: str) -> Verdict:
+def verdict_on(situation: Situation, tool: ToolName, at: datetime, *, status: str, error: str) -> Verdict:
     """What a reported call was. `status` is what its reporter said: ok, error, denied or unset."""
-    objection = objection_to(situation, tool_name, at)
+    objection = objection_to(situation, tool, at)
     if status == "denied":
         reason = objection.reason if objection else "It was refused where the agent runs."
         return Verdict("blocked", objection.code if objection else "enforcement.denied", reason)
@@ -83,20 +89,21 @@ def _state(situation: Situation) -> Objection | None:
 
 
 def _certification(situation: Situation, at: datetime) -> Objection | None:
-    needed = situation.state == "production" and (situation.tier or 0) >= CERTIFICATION_FROM_TIER
+    needed = situation.state in WORKING_STATES and needs_certification(situation.tier)
     if not needed or (situation.certified_until and at < situation.certified_until):
         return None
     return Objection(
         "certification.lapsed",
-        f"{situation.name} is tier {situation.tier} in production and holds no active certification.",
+        f"{situation.name} is {tier_words(situation.tier)} in {situation.state} and holds no active "
+        "certification that covers it.",
     )
 
 
-def _policy(situation: Situation, tool_name: str) -> Objection | None:
+def _policy(situation: Situation, tool: ToolName) -> Objection | None:
     allowed = situation.allowed_tools
-    if allowed is None or tool_name in allowed:
+    if allowed is None or str(tool) in allowed:
         return None
     return Objection(
         "policy.tool_not_allowed",
-        f"{tool_name} is not among the {len(allowed)} tools that {situation.name} may call.",
+        f"{tool} is not among the {len(allowed)} tools that {situation.name} may call.",
     )

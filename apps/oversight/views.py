@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.agents.access import may, require_for
 from apps.agents.models import Agent
+from apps.agents.toolnames import tool_named
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
@@ -98,7 +99,7 @@ def _tools(request: PageRequest, agent: Agent) -> dict[str, object]:
     return {
         "agent": agent,
         "rows": tool_rows(agent),
-        "policy": ToolPolicy.objects.select_related("updated_by").filter(agent=agent).first(),
+        "policy": ToolPolicy.objects.limiting().select_related("updated_by").filter(agent=agent).first(),
         "trips": agent.breaker_trips.select_related("tripped_by", "reset_by")[:10],
         "decisions": agent.decisions.select_related("asked_by")[:12],
         "threshold": settings.BREAKER_THRESHOLD,
@@ -111,8 +112,9 @@ def _tools(request: PageRequest, agent: Agent) -> dict[str, object]:
 
 def _policy_form(request: PageRequest, agent: Agent) -> ToolPolicyForm:
     policy = ToolPolicy.objects.filter(agent=agent).first()
-    seen = sorted(set(agent.observed_tools.values_list("tool_name", flat=True)))
-    allowed = policy.allowed_tools if policy else seen
+    observed = agent.observed_tools.values_list("tool_name", "mcp_server")
+    seen = sorted({str(tool_named(name, server)) for name, server in observed})
+    allowed = seen if policy is None or policy.allowed_tools is None else policy.allowed_tools
     initial = {
         "seen": [name for name in allowed if name in seen],
         "others": "\n".join(name for name in allowed if name not in seen),

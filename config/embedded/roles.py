@@ -1,8 +1,9 @@
 """Roles of the database: an owner that migrates, a web login that owns nothing, a sequencer's login.
 
 Given the URL of a role that may create roles (DATABASE_URL, or the embedded superuser), makes the database
-and three logins whose passwords follow from SECRET_KEY, so that every machine with the same two values
-derives the same. Idempotent.
+and three logins whose passwords follow from a secret of their own, so that every machine that is given it
+derives the same. The processes are given their URL and never this secret: nobody who holds the web process
+can work out the owner's password. Another secret than at the last start changes the passwords. Idempotent.
 
     chancery_owner       owns the database; migrations run as this
     chancery_web         member of chancery_app: reads and writes, no DDL, may only add to the ledger
@@ -37,7 +38,7 @@ class Urls:
     sequencing: str
 
 
-def provision(url: str, secret_key: str, database: str | None = None) -> Urls:
+def provision(url: str, secret: str, database: str | None = None) -> Urls:
     """Make database, extension and roles through `url`; returns the URLs to use from now on.
 
     `database` None: the one named in the URL. Raises RolesRefused when the role may not.
@@ -45,7 +46,7 @@ def provision(url: str, secret_key: str, database: str | None = None) -> Urls:
     name = database or urlsplit(url).path.lstrip("/") or "chancery"
     try:
         with _first_connection(url) as connection:
-            _roles(connection, secret_key)
+            _roles(connection, secret)
             _database(connection, name)
         with psycopg.connect(_at(url, name), autocommit=True, connect_timeout=10) as connection:
             _contents(connection, name)
@@ -58,11 +59,11 @@ def provision(url: str, secret_key: str, database: str | None = None) -> Urls:
         raise RolesRefused(
             f"The database does not answer: {str(error).strip()}. Is DATABASE_URL right?"
         ) from error
-    return Urls(*(_as(url, name, role, secret_key) for role in (OWNER, WEB, SEQUENCING)))
+    return Urls(*(_as(url, name, role, secret) for role in (OWNER, WEB, SEQUENCING)))
 
 
-def password_of(role: str, secret_key: str) -> str:
-    return hmac.new(secret_key.encode(), f"database role {role}".encode(), sha256).hexdigest()
+def password_of(role: str, secret: str) -> str:
+    return hmac.new(secret.encode(), f"database role {role}".encode(), sha256).hexdigest()
 
 
 def _first_connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
@@ -75,7 +76,7 @@ def _first_connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
         return psycopg.connect(_at(url, "postgres"), autocommit=True, connect_timeout=10)
 
 
-def _roles(connection: psycopg.Connection[tuple[object, ...]], secret_key: str) -> None:
+def _roles(connection: psycopg.Connection[tuple[object, ...]], secret: str) -> None:
     for group in GROUPS:
         if not _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", group):
             connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(group)))
@@ -83,7 +84,7 @@ def _roles(connection: psycopg.Connection[tuple[object, ...]], secret_key: str) 
         verb = "ALTER" if _exists(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", role) else "CREATE"
         connection.execute(
             sql.SQL(verb + " ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
-                sql.Identifier(role), sql.Literal(password_of(role, secret_key))
+                sql.Identifier(role), sql.Literal(password_of(role, secret))
             )
         )
         for group in groups:
@@ -113,8 +114,8 @@ def _at(url: str, database: str) -> str:
     return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
-def _as(url: str, database: str, role: str, secret_key: str) -> str:
+def _as(url: str, database: str, role: str, secret: str) -> str:
     parts = urlsplit(url)
     place = parts.netloc.rpartition("@")[2]
-    login = f"{quote(role)}:{password_of(role, secret_key)}"
+    login = f"{quote(role)}:{password_of(role, secret)}"
     return parts._replace(netloc=f"{login}@{place}", path=f"/{database}").geturl()

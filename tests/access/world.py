@@ -98,6 +98,8 @@ class World:
             "pk": nested or resource or self.agent.pk, "kind": "csv", "name": "framework", "verb": "cancel",
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
+            "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
+            "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
         if route.startswith("catalogue/"):
             values |= {"kind": "tool", "pk": self.record["tools"]}

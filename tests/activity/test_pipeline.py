@@ -83,8 +83,10 @@ def test_a_source_may_speak_only_for_agents_of_its_team(token: str) -> None:
     assert ToolCall.objects.get().agent != stranger
 
 
-def test_a_declared_agent_of_the_same_team_is_recognised(token: str) -> None:
-    known = factories.make_agent("production", tier=1)
+def test_a_declared_agent_of_the_same_team_is_recognised() -> None:
+    team = factories.make_team()
+    known = factories.make_agent("production", tier=1, team=team)
+    token = factories.make_key(factories.make_source(team), ["ingest"]).token
     post(request([tool_span(attributes={"chancery.agent.id": known.ref})]), token)
     drain()
     assert ToolCall.objects.get().agent == known

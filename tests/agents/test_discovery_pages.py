@@ -202,6 +202,6 @@ def test_a_team_curator_uploads_into_the_own_team_only() -> None:
 
 def test_a_key_for_a_pipeline_is_minted_on_the_page_of_keys() -> None:
     client = signed_in(factories.make_person(Role.ADMINISTRATOR))
-    answer = client.post("/keys/mint/", {"name": "CI of shop", "scope": "report"})
+    answer = client.post("/keys/mint/", {"name": "CI of shop", "scopes": ["report"]})
     assert "--fail-on-unregistered" in answer.content.decode()
     assert ApiKey.objects.get().scopes == ["report"]

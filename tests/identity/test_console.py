@@ -33,3 +33,9 @@ def test_a_weak_password_and_a_second_account_are_refused(monkeypatch: pytest.Mo
     with pytest.raises(CommandError, match="already"):
         make("a-long-enough-password", monkeypatch)
     assert Person.objects.count() == 1
+
+
+def test_without_a_terminal_it_says_what_to_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(CommandError, match="--password-stdin"):
+        call_command("create_administrator")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import ProgrammingError, connection, transaction
+from django.test import Client
 
 from apps.identity.ledger.keys import create_key_pair, load_signer, load_verifier
 from apps.identity.ledger.merkle import (
@@ -298,3 +299,28 @@ def test_what_people_decide_is_written_with_actor_and_reason() -> None:
         str(agent.pk),
     )
     assert b"Strange answers since noon." in bytes(entry.body)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_ledger_page_names_things_counts_by_leaf_and_hands_out_the_checkpoint(
+    signer: Signer, as_sequencer: Callable[[Signer], int]
+) -> None:
+    auditor = factories.make_person("auditor")
+    client = Client()
+    client.force_login(auditor.person, backend="apps.identity.auth.PersonBackend")
+    assert client.get("/ledger/checkpoint/").status_code == 404
+    agent = factories.make_agent("registered", tier=2, name="refund_agent")
+    with transaction.atomic():
+        record_act("x.rolled.back", actor=auditor, target=("agent", agent.pk))
+        transaction.set_rollback(True)  # takes an id with it: a gap in ids that is no gap in the tree
+    with transaction.atomic():
+        record_act("agents.agent.confirmed", actor=auditor, target=("agent", agent.pk))
+    as_sequencer(signer)
+    page = client.get("/ledger/").content.decode()
+    assert "refund_agent <span" in page
+    leaf = LedgerLeaf.objects.get(entry__action="agents.agent.confirmed")
+    assert f'/ledger/{leaf.entry_id}/">{leaf.leaf_index}</a>' in page
+    kept = client.get("/ledger/checkpoint/")
+    assert kept.headers["content-type"] == "text/plain; charset=utf-8"
+    assert "attachment" in kept.headers["content-disposition"]
+    assert kept.content.decode() == LedgerCheckpoint.objects.first().note

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Self, TypeVar
 
+from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Cast
 
+from apps.agents.models.agents import Agent
 from apps.identity.access import access_of
-from apps.identity.models import Principal, Team
+from apps.identity.models import LedgerEntry, Principal, Team
 from apps.identity.roles import Permission
 from apps.kit.ids import new_id
 
 M = TypeVar("M", bound=models.Model)
+KINDS = ("tool", "model", "predictive_model", "data_source", "system")
 
 
 class DataClass(models.TextChoices):
@@ -46,11 +50,35 @@ class SideEffect(models.TextChoices):
 
 
 class CatalogueQuerySet(models.QuerySet[M]):
-    """The shared catalogue: whoever may see agents somewhere may see what agents are made of."""
+    """The catalogue: what agents are made of. What only strangers' agents use tells what those are."""
 
     def visible_to(self, actor: Principal) -> Self:
-        is_staff = actor.kind != Principal.Kind.AGENT
-        return self if is_staff and access_of(actor).allows_somewhere(Permission.AGENTS_VIEW) else self.none()
+        """All of it for those who see every agent. For those who see some: what these use or were granted, what
+        their teams own, and what somebody put on record for everybody. Still one query."""
+        access = access_of(actor)
+        if actor.kind == Principal.Kind.AGENT or not access.allows_somewhere(Permission.AGENTS_VIEW):
+            return self.none()
+        if access.allows(Permission.AGENTS_VIEW):
+            return self
+        teams = access.teams_with(Permission.AGENTS_VIEW)
+        return self.filter(Q(team__in=teams) | self._used_by(actor) | (Q(team=None) & Q(_on_record())))
+
+    def _used_by(self, actor: Principal) -> Q:
+        seen = Agent.objects.visible_to(actor).values("pk")
+        edges = apps.get_model("agents", "Dependency")._default_manager  # its module is above this one
+        used = Q(Exists(edges.filter(target_id=OuterRef("pk"), source_id__in=seen)))
+        if self.model._meta.model_name != "tool":
+            return used
+        grants = apps.get_model("agents", "ToolGrant")._default_manager
+        return used | Q(Exists(grants.filter(tool=OuterRef("pk"), agent__in=seen, revoked_at=None)))
+
+
+def _on_record() -> Exists:
+    """True for what a person registered, in distinction from what traffic showed."""
+    acts = LedgerEntry.objects.filter(target_id=Cast(OuterRef("pk"), models.CharField()))
+    return Exists(
+        acts.filter(target_type__in=KINDS, action__in=[f"agents.{kind}.registered" for kind in KINDS])
+    )
 
 
 class Asset(models.Model):

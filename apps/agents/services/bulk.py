@@ -17,8 +17,9 @@ from apps.agents.access import require_for
 from apps.agents.fields import FIELDS, stored
 from apps.agents.models import Agent
 from apps.agents.services.indexing import index_words
-from apps.agents.services.registry import apply_changes, remember_many
+from apps.agents.services.registry import apply_changes, remember_many, tier_change
 from apps.agents.signals import agent_changed
+from apps.identity.audit import entry_values
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
@@ -51,6 +52,7 @@ class Outcome:
     differences: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     error: DomainError | None = None
+    tier: dict[str, list[int | None]] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -72,7 +74,8 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     _write(done, actor)
     record_acts([_act(outcome, actor, reason) for outcome in done])
     for outcome in done:
-        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor)
+        fields = set(outcome.differences)
+        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
     return outcomes
 
 
@@ -84,16 +87,18 @@ def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome
     try:
         _require_as_expected(edit, agent)
         require_for(actor, Permission.AGENTS_CURATE, agent)
-        differences = apply_changes(agent, edit.changes)
+        differences = apply_changes(agent, edit.changes, actor=actor)
     except DomainError as error:
         for name, value in before.items():  # it may be edited again further down the list
             setattr(agent, name, value)
         return Outcome(agent, error=error)
+    tier = agent.tier
     if differences:
         assessment = agent.assessment
         agent.tier = assessment.tier if assessment else None
         agent.version += 1
-    return Outcome(agent, differences, {name: stored(name, before[name]) for name in differences})
+    was = {name: stored(name, before[name]) for name in differences}
+    return Outcome(agent, differences, was, tier=tier_change(tier, agent))
 
 
 def _require_as_expected(edit: Edit, agent: Agent) -> None:
@@ -124,7 +129,7 @@ def _write(done: list[Outcome], actor: Principal) -> None:
     remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
     if columns & TOLD:
         index_words(agents)
-    _log(done)
+    _log(done, actor)
 
 
 def _set_values(agent: Agent, done: list[Outcome]) -> dict[str, Any]:
@@ -132,9 +137,9 @@ def _set_values(agent: Agent, done: list[Outcome]) -> dict[str, Any]:
     return {name: getattr(agent, name) for name in names}
 
 
-def _log(done: list[Outcome]) -> None:
+def _log(done: list[Outcome], actor: Principal) -> None:
     """django-auditlog sees single saves only; a bulk write tells it itself."""
-    kind = ContentType.objects.get_for_model(Agent)
+    kind, values = ContentType.objects.get_for_model(Agent), entry_values(actor)
     LogEntry.objects.bulk_create(
         [
             LogEntry(
@@ -143,6 +148,7 @@ def _log(done: list[Outcome]) -> None:
                 object_repr=outcome.agent.name,
                 action=LogEntry.Action.UPDATE,
                 changes=outcome.differences,
+                **values,
             )
             for outcome in done
             if outcome.agent is not None
@@ -152,6 +158,5 @@ def _log(done: list[Outcome]) -> None:
 
 def _act(outcome: Outcome, actor: Principal, reason: str) -> Act:
     assert outcome.agent is not None
-    return Act(
-        "agents.agent.edited", actor, ("agent", outcome.agent.pk), reason, {"changes": outcome.differences}
-    )
+    detail = {"changes": outcome.differences} | outcome.tier
+    return Act("agents.agent.edited", actor, ("agent", outcome.agent.pk), reason, detail)

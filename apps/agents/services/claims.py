@@ -13,7 +13,7 @@ from apps.agents.access import require_for
 from apps.agents.fields import EDITABLE, is_empty, restored, stored
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed, contradicting
-from apps.agents.services.registry import apply_changes, edit_agent, lock_agent, save_agent
+from apps.agents.services.registry import apply_changes, edit_agent, lock_agent, save_agent, tier_change
 from apps.agents.signals import agent_changed
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -124,16 +124,18 @@ def _show_believed(agent: Agent, fields: Iterable[str], source: Source, *, actor
         winner = believed(name, [_statement(c) for c in Claim.objects.filter(agent=agent, field=name)])
         if winner is not None:
             changes[name] = restored(name, winner.value)
-    differences = apply_changes(agent, changes)
+    before = agent.tier
+    differences = apply_changes(agent, changes, actor=actor)
     if differences:
         save_agent(agent)
         record_act(
             "agents.agent.reconciled",
             actor=actor,
             target=("agent", agent.pk),
-            detail={"changes": differences, "origin": source.origin, "source": source.name},
+            detail={"changes": differences, "origin": source.origin, "source": source.name}
+            | tier_change(before, agent),
         )
-        agent_changed.send(sender=Agent, agent=agent, actor=actor)
+        agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=set(differences))
     return agent
 
 

@@ -179,8 +179,12 @@ def _by_declaration(wanted: list[Sighting], sources: dict[UUID, Principal]) -> d
     for agent in Agent.objects.filter(Q(number__in=numbers) | Q(pk__in=ids)):
         known[agent.number] = known[agent.pk] = agent
     found = {s: known.get(_declared_key(s.declared_id) or 0) for s in declared}
-    # A source may only speak for agents of its own team: a claim alone must not write into another's record.
-    return {s: agent for s, agent in found.items() if agent and agent.team_id == sources[s.source_id].team_id}
+    return {s: agent for s, agent in found.items() if agent and _may_speak_for(sources[s.source_id], agent)}
+
+
+def _may_speak_for(source: Principal, agent: Agent) -> bool:
+    """Only for agents of its own team: a claim alone must not write into another's record. No team is no common one."""
+    return source.team_id is not None and agent.team_id == source.team_id
 
 
 def _declared_key(declared_id: str) -> int | UUID | None:

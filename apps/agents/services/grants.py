@@ -76,14 +76,23 @@ def revoke_grant(grant: ToolGrant, *, actor: Principal, reason: str) -> ToolGran
     if not reason.strip():
         raise InvalidInput("The grant stands.", fields={"reason": "Say why it is taken back"})
     _end(grant, actor, reason.strip())
-    record_act(
-        "agents.grant.revoked",
-        actor=actor,
-        target=("agent", agent.pk),
-        reason=reason.strip(),
-        detail={"tool": str(grant.tool)},
-    )
+    _record_end(grant, actor, reason.strip())
     return grant
+
+
+def end_grants(agent: Agent, *, actor: Principal, reason: str) -> int:
+    """Take back everything the agent was granted; returns how much. A step of the act that calls it, which checked who may."""
+    standing = list(ToolGrant.objects.select_related("tool").filter(agent=agent, revoked_at=None))
+    for grant in standing:
+        _end(grant, actor, reason)
+        _record_end(grant, actor, reason)
+    return len(standing)
+
+
+def _record_end(grant: ToolGrant, actor: Principal, reason: str) -> None:
+    target = ("agent", grant.agent_id)
+    detail = {"tool": str(grant.tool)}
+    record_act("agents.grant.revoked", actor=actor, target=target, reason=reason, detail=detail)
 
 
 def _end(grant: ToolGrant, actor: Principal, reason: str) -> None:

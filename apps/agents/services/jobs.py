@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError
 from apps.agents.models import CurationItem, CurationJob
 from apps.agents.services.rows import import_rows
 from apps.agents.services.writing import write_edits
+from apps.identity.audit import acting
 from apps.identity.models import Principal
 from apps.kit.errors import Conflict
 from apps.kit.request_id import current_request_id, within_request
@@ -119,7 +120,7 @@ def advance_job(job_id: UUID, *, step: int = STEP) -> int:
         job.state, job.finished_at = CurationJob.State.DONE, timezone.now()
         job.save(update_fields=["state", "finished_at"])
         return 0
-    with within_request(job.request_id):
+    with within_request(job.request_id), acting(job.actor):
         WORK[job.kind](job, items)
     CurationItem.objects.bulk_create(  # one statement of values: several times faster than bulk_update's cases
         items, update_conflicts=True, unique_fields=["id"], update_fields=ITEM_COLUMNS

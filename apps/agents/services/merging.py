@@ -69,7 +69,7 @@ def merge_agents(kept: Agent, merged: Agent, *, actor: Principal, reason: str) -
             f"agents.agent.{action}", actor=actor, target=("agent", agent.pk), reason=reason, detail=detail
         )
     index_words([kept])
-    agent_changed.send(sender=Agent, agent=kept, actor=actor)
+    agent_changed.send(sender=Agent, agent=kept, actor=actor, fields={"merged_from"})
     return merge
 
 
@@ -96,7 +96,7 @@ def undo_merge(merge: AgentMerge, *, actor: Principal) -> AgentMerge:
         detail = {"ref": other.ref, "name": other.name}
         record_act("agents.agent.unmerged", actor=actor, target=("agent", agent.pk), detail=detail)
     index_words([kept, merged])
-    agent_changed.send(sender=Agent, agent=merged, actor=actor)
+    agent_changed.send(sender=Agent, agent=merged, actor=actor, fields={"merged_into"})
     return merge
 
 

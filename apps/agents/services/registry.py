@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from apps.agents import risk
-from apps.agents.access import require_for
+from apps.agents.access import UNREGISTERED, require_change, require_for, standing_of
 from apps.agents.custom import custom_problems
 from apps.agents.fields import EDITABLE, FIELDS, stored, words_of
 from apps.agents.models import Agent, Claim, Origin, State
@@ -90,7 +90,8 @@ def edit_agent(
     """Change curated fields. The tier follows the four answers. `version` refuses a stale write."""
     agent = lock_agent(agent, version=version)
     require_for(actor, Permission.AGENTS_CURATE, agent)
-    differences = apply_changes(agent, changes)
+    before = agent.tier
+    differences = apply_changes(agent, changes, actor=actor)
     remember_statements(agent, {name: changes[name] for name in differences}, actor=actor)
     if not differences:
         return agent
@@ -100,9 +101,9 @@ def edit_agent(
         actor=actor,
         target=("agent", agent.pk),
         reason=reason,
-        detail={"changes": differences},
+        detail={"changes": differences} | tier_change(before, agent),
     )
-    agent_changed.send(sender=Agent, agent=agent, actor=actor)
+    agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=set(differences))
     return agent
 
 
@@ -122,7 +123,7 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
     stated = {part.name: getattr(adoption, part.name) for part in parts_of(adoption)}
     stated["name"] = adoption.name.strip() or agent.name
     stated["team"] = adoption.team or agent.team
-    differences = apply_changes(agent, stated)
+    differences = apply_changes(agent, stated, actor=actor)
     if not agent.purpose.strip():
         raise InvalidInput(
             "The agent was not adopted.", fields={"purpose": "Say in a sentence what it is for"}
@@ -140,7 +141,7 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
             "tier_reason": assessment.sentence if assessment else "",
         },
     )
-    agent_changed.send(sender=Agent, agent=agent, actor=actor)
+    agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=set(differences))
     return agent
 
 
@@ -176,19 +177,26 @@ def save_agent(agent: Agent) -> None:
     index_words([agent])
 
 
-def apply_changes(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Set the fields that differ; returns {field: [before, after]} in words. Raises InvalidInput.
+def tier_change(before: int | None, agent: Agent) -> dict[str, list[int | None]]:
+    """What the ledger keeps beside the answers when the tier followed them: {"tier": [before, after]}."""
+    return {} if before == agent.tier else {"tier": [before, agent.tier]}
 
-    The caller writes the agent; the name of its principal is written here.
+
+def apply_changes(agent: Agent, changes: Mapping[str, Any], *, actor: Principal) -> dict[str, list[str]]:
+    """Set the fields that differ; returns {field: [before, after]} in words.
+
+    Raises InvalidInput, and NotPermitted where the change asks for more than curating. The caller writes
+    the agent; its principal, which bears its name and belongs to its team, is written here.
     """
-    differences = set_fields(agent, changes)
-    if "name" in differences:
-        Principal.objects.filter(pk=agent.principal_id).update(name=agent.name)
+    differences = set_fields(agent, changes, actor=actor)
+    if differences.keys() & {"name", "team"}:
+        Principal.objects.filter(pk=agent.principal_id).update(name=agent.name, team=agent.team)
     return differences
 
 
-def set_fields(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]:
+def set_fields(agent: Agent, changes: Mapping[str, Any], *, actor: Principal) -> dict[str, list[str]]:
     """As above, on the instance alone: nothing is written."""
+    standing = standing_of(agent)
     unknown = sorted(set(changes) - set(EDITABLE))
     if unknown:
         raise InvalidInput(
@@ -203,6 +211,7 @@ def set_fields(agent: Agent, changes: Mapping[str, Any]) -> dict[str, list[str]]
             differences[name] = [words_of(name, before), words_of(name, value)]
     if differences:
         _check(agent, set(differences))
+        require_change(agent, standing, actor=actor)
     return differences
 
 
@@ -236,9 +245,7 @@ def _check(agent: Agent, changed: set[str]) -> None:
     problems = _column_problems(agent, changed)
     if not agent.name.strip():
         problems["name"] = "Enter a name"
-    for field in risk.FIELDS:
-        if getattr(agent, field) not in (None, 1, 2, 3, 4):
-            problems[field] = "Choose a level from 1 to 4"
+    problems |= _risk_problems(agent, changed)
     for field in changed & {"owner", "deputy"}:  # somebody who left stays named until replaced
         person = getattr(agent, field)
         if person and (person.kind != Principal.Kind.HUMAN or not person.is_active):
@@ -249,6 +256,20 @@ def _check(agent: Agent, changed: set[str]) -> None:
         problems |= custom_problems(agent.custom)
     if problems:
         raise InvalidInput("Some fields are not as expected.", fields=problems)
+
+
+def _risk_problems(agent: Agent, changed: set[str]) -> dict[str, str]:
+    """Levels that are none, and answers taken back of an agent whose risk was settled when it was registered."""
+    answers = {field: getattr(agent, field) for field in risk.FIELDS}
+    problems = {
+        field: "Choose a level from 1 to 4"
+        for field, level in answers.items()
+        if level not in (None, 1, 2, 3, 4)
+    }
+    if agent.state not in UNREGISTERED:
+        taken_back = [field for field, level in answers.items() if level is None and field in changed]
+        problems |= dict.fromkeys(taken_back, "Choose a level: a registered agent's risk stays answered")
+    return problems
 
 
 def _column_problems(agent: Agent, changed: set[str]) -> dict[str, str]:

@@ -117,7 +117,7 @@ def _planned(
         changes = {name: values.restored(name, value) for name, value in item.after.items()}
         if not may(actor, Permission.AGENTS_CURATE, agent):
             raise InvalidInput("You may see this agent, not edit it.")
-        set_fields(agent, changes)
+        set_fields(agent, changes, actor=actor)
         item.state = State.WAITING if item.after else State.UNCHANGED
     except DomainError as error:
         item.state, item.problems = State.FAILED, problems_of(error)

@@ -9,6 +9,8 @@ router.register("certifications", views.CertificationViewSet, "certifications")
 router.register("findings", views.FindingViewSet, "findings")
 urlpatterns = [
     path("certifications/expiry-runs", views.ExpiryRunView.as_view(), name="expiry-runs"),
+    path("frameworks/<slug:key>/controls", views.ControlsView.as_view(), name="framework-controls"),
+    path("frameworks/<slug:key>/controls/<str:code>", views.ControlView.as_view(), name="framework-control"),
     path("drift-runs", views.DriftRunView.as_view(), name="drift-runs"),
     path(
         "agents/<uuid:agent_id>/certifications",

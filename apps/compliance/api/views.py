@@ -22,12 +22,11 @@ from apps.compliance.services.certifications import (
     CertificationRequest,
     ControlJudgement,
     certify_agent,
-    expire_certifications,
     revoke_certification,
 )
-from apps.compliance.services.drift import detect_drift
 from apps.compliance.services.findings import resolve_finding
-from apps.identity.access import require
+from apps.compliance.services.frameworks import add_control, create_framework, edit_control, edit_framework
+from apps.compliance.services.runs import run_drift_detection, run_expiry
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import PrincipalRef, ReasonWrite
@@ -39,7 +38,7 @@ from apps.kit.rest.reading import body_of
 class ControlSerializer(serializers.ModelSerializer[Control]):
     class Meta:
         model = Control
-        fields = ["code", "title", "requirement", "reference", "severity"]
+        fields = ["code", "title", "requirement", "reference", "severity", "position"]
 
 
 class FrameworkSerializer(serializers.ModelSerializer[Framework]):
@@ -47,7 +46,41 @@ class FrameworkSerializer(serializers.ModelSerializer[Framework]):
 
     class Meta:
         model = Framework
-        fields = ["key", "name", "edition", "summary", "controls"]
+        fields = ["key", "name", "edition", "summary", "is_active", "controls"]
+
+
+class FrameworkEdit(serializers.ModelSerializer[Framework]):
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+    class Meta:
+        model = Framework
+        fields = ["name", "edition", "summary", "is_active", "reason"]
+
+
+class FrameworkWrite(serializers.ModelSerializer[Framework]):
+    """`key` is how the framework is named in addresses."""
+
+    key = serializers.SlugField(max_length=40)
+
+    class Meta:
+        model = Framework
+        fields = ["key", "name", "edition", "summary", "is_active"]
+
+
+class ControlEdit(serializers.ModelSerializer[Control]):
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+    class Meta:
+        model = Control
+        fields = ["title", "requirement", "reference", "severity", "position", "reason"]
+
+
+class ControlWrite(serializers.ModelSerializer[Control]):
+    """`code` is how the control is named in a certification."""
+
+    class Meta:
+        model = Control
+        fields = ["code", "title", "requirement", "reference", "severity", "position"]
 
 
 class ResultSerializer(serializers.ModelSerializer[ControlResult]):
@@ -112,6 +145,7 @@ class DriftRunWrite(serializers.Serializer[object]):
 class DriftRunAnswer(serializers.Serializer[object]):
     agents = serializers.IntegerField(help_text="Certified agents compared.")
     findings = serializers.IntegerField(help_text="New findings raised.")
+    failed = serializers.IntegerField(help_text="Findings that could not be raised; the log says why.")
 
 
 class ExpiryAnswer(serializers.Serializer[object]):
@@ -119,20 +153,22 @@ class ExpiryAnswer(serializers.Serializer[object]):
 
 
 class FindingFilter(django_filters.FilterSet):
+    agent = django_filters.UUIDFilter(field_name="agent_id")
     since = django_filters.IsoDateTimeFilter(field_name="opened_at", lookup_expr="gte")
 
     class Meta:
         model = Finding
-        fields = ["agent", "kind", "severity", "status"]
+        fields = ["kind", "severity", "status"]
 
 
 class CertificationFilter(django_filters.FilterSet):
+    agent = django_filters.UUIDFilter(field_name="agent_id")
     framework = django_filters.CharFilter(field_name="framework__key")
     expires_before = django_filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
 
     class Meta:
         model = Certification
-        fields = ["agent", "status", "tier"]
+        fields = ["status", "tier"]
 
 
 class ByName(CursorPage):
@@ -140,13 +176,65 @@ class ByName(CursorPage):
 
 
 class FrameworkViewSet(viewsets.ReadOnlyModelViewSet[Framework]):
-    """Frameworks an agent can be certified against, with their controls."""
+    """Frameworks an agent can be certified against, with their controls. Those out of use stay readable by key."""
 
     serializer_class = FrameworkSerializer
     pagination_class = ByName
     lookup_field = "key"
-    permissions = {"list": Permission.COMPLIANCE_VIEW, "retrieve": Permission.COMPLIANCE_VIEW}
-    queryset = Framework.objects.filter(is_active=True).prefetch_related("controls")
+    permissions = {
+        "list": Permission.COMPLIANCE_VIEW,
+        "retrieve": Permission.COMPLIANCE_VIEW,
+        "create": Permission.COMPLIANCE_CERTIFY,
+        "partial_update": Permission.COMPLIANCE_CERTIFY,
+    }
+    queryset = Framework.objects.prefetch_related("controls")
+
+    def get_queryset(self) -> QuerySet[Framework]:
+        known = super().get_queryset()
+        return known.filter(is_active=True) if self.action == "list" else known
+
+    @extend_schema(request=FrameworkWrite, responses={201: FrameworkSerializer})
+    @idempotent
+    def create(self, request: Request) -> Response:
+        stated = body_of(request, FrameworkWrite)
+        framework = create_framework(stated.pop("key"), stated, actor=actor_of(request))
+        return Response(self.get_serializer(framework).data, status=201)
+
+    @extend_schema(request=FrameworkEdit, responses=FrameworkSerializer)
+    def partial_update(self, request: Request, key: str) -> Response:
+        changes = body_of(request, FrameworkEdit, partial=True)
+        reason = changes.pop("reason", "")
+        edit_framework(self.get_object(), changes, reason=reason, actor=actor_of(request))
+        return Response(self.get_serializer(self.get_object()).data)
+
+
+class ControlsView(APIView):
+    """Adding a control to a framework."""
+
+    permissions = {"POST": Permission.COMPLIANCE_CERTIFY}
+
+    @extend_schema(request=ControlWrite, responses={201: ControlSerializer})
+    @idempotent
+    def post(self, request: Request, key: str) -> Response:
+        framework = get_object_or_404(Framework, key=key)
+        stated = body_of(request, ControlWrite)
+        control = add_control(framework, stated.pop("code"), stated, actor=actor_of(request))
+        return Response(ControlSerializer(control).data, status=201)
+
+
+class ControlView(APIView):
+    """Changing what a control asks for."""
+
+    permissions = {"PATCH": Permission.COMPLIANCE_CERTIFY}
+
+    @extend_schema(request=ControlEdit, responses=ControlSerializer)
+    def patch(self, request: Request, key: str, code: str) -> Response:
+        control = get_object_or_404(Control, framework__key=key, code=code)
+        changes = body_of(request, ControlEdit, partial=True)
+        reason = changes.pop("reason", "")
+        return Response(
+            ControlSerializer(edit_control(control, changes, reason=reason, actor=actor_of(request))).data
+        )
 
 
 class CertificationViewSet(viewsets.ReadOnlyModelViewSet[Certification]):
@@ -231,9 +319,7 @@ class DriftRunView(APIView):
         agent = (
             get_object_or_404(Agent.objects.visible_to(actor_of(request)), pk=agent_id) if agent_id else None
         )
-        require(actor_of(request), Permission.JOBS_RUN, agent.team_id if agent else None)
-        run = detect_drift(agent)
-        return Response(DriftRunAnswer(run).data)
+        return Response(DriftRunAnswer(run_drift_detection(agent, actor=actor_of(request))).data)
 
 
 class ExpiryRunView(APIView):
@@ -243,5 +329,4 @@ class ExpiryRunView(APIView):
 
     @extend_schema(request=None, responses=ExpiryAnswer)
     def post(self, request: Request) -> Response:
-        require(actor_of(request), Permission.JOBS_RUN)
-        return Response(ExpiryAnswer({"expired": expire_certifications()}).data)
+        return Response(ExpiryAnswer({"expired": run_expiry(actor=actor_of(request))}).data)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max
 from django.utils import timezone
 
 from apps.agents.access import require_for
 from apps.agents.models import Agent, ObservedModel, ObservedTool
+from apps.agents.risk import needs_certification
 from apps.agents.services.registry import lock_agent
 from apps.agents.services.status import write_certified_until
+from apps.agents.toolnames import tool_named
 from apps.compliance.models import Certification, ControlResult, Finding, Framework, Severity
 from apps.compliance.rules import VALIDITY, Judged, what_stands_in_the_way
 from apps.compliance.services.findings import FindingDraft, raise_finding
@@ -22,10 +25,10 @@ from apps.compliance.signals import certification_ended, certification_issued
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act, system_principal
-from apps.kit.errors import Conflict, InvalidInput, NotPermitted
+from apps.kit.errors import Conflict, DomainError, InvalidInput, NotPermitted, require_reason
 from apps.oversight.models import ToolPolicy
 
-SELF_CERTIFICATION_BELOW_TIER = 3
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,7 @@ def revoke_certification(certification: Certification, *, actor: Principal, reas
     """Take a certification back; a tier 3 or 4 agent in production is refused every call from then on."""
     agent = lock_agent(certification.agent)
     require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
-    if not reason.strip():
-        raise InvalidInput(
-            "The certification was not revoked.", fields={"reason": "Say why it is taken back"}
-        )
+    require_reason(reason, "Say why it is taken back")
     certification = Certification.objects.select_for_update(of=("self",)).get(pk=certification.pk)
     if certification.status != Certification.Status.ACTIVE:
         raise Conflict(
@@ -111,25 +111,53 @@ def revoke_certification(certification: Certification, *, actor: Principal, reas
     return certification
 
 
+def follow_tier(agent: Agent) -> None:
+    """After a change of risk: until when a certification covers the new tier, and a finding where none does any more.
+
+    `agent` is the row its caller has locked; nothing is done where no certification is held.
+    """
+    now = timezone.now()
+    _refresh_status(agent, now)
+    held = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
+    best = held.select_related("framework").order_by("-tier", "-expires_at").first()
+    if best is None or agent.tier is None or best.tier >= agent.tier:
+        return
+    kind = Finding.Kind.CERTIFICATION_OUTGROWN
+    if not Finding.objects.filter(agent=agent, kind=kind, status=Finding.Status.OPEN).exists():
+        raise_finding(_outgrown(agent, best))
+
+
 def expire_certifications(now: datetime | None = None) -> int:
     """End every active certification whose time is over; returns how many. Safe to run at any time.
 
-    One transaction per certification: a failure in one leaves the others ended.
+    One transaction per certification: one that cannot be ended is logged, and the others are ended.
     """
     now = now or timezone.now()
     due = Certification.objects.filter(status=Certification.Status.ACTIVE, expires_at__lte=now)
-    return sum(_expire(pk, now) for pk in list(due.order_by("pk").values_list("pk", flat=True)))
+    return sum(_try_to_expire(pk, now) for pk in list(due.order_by("pk").values_list("pk", flat=True)))
 
 
 def baseline_of(agent: Agent) -> dict[str, list[str]]:
-    """What is certified: the tools its policy allows and those it was seen to call, and its models; sorted."""
-    policy = ToolPolicy.objects.filter(agent=agent).first()
+    """What is certified: the tools its policy allows and those it was seen to call, and its models; sorted.
+
+    Tools are written as `ToolName` writes them: one of another server is another tool.
+    """
+    policy = ToolPolicy.objects.limiting().filter(agent=agent).first()
+    seen = ObservedTool.objects.filter(agent=agent).values_list("tool_name", "mcp_server")
     tools = [
-        *ObservedTool.objects.filter(agent=agent).values_list("tool_name", flat=True),
-        *(policy.allowed_tools if policy else ()),
+        *(str(tool_named(name, server)) for name, server in seen),
+        *((policy.allowed_tools or ()) if policy else ()),
     ]
     models = ObservedModel.objects.filter(agent=agent).values_list("model", flat=True)
     return {"tools": sorted(set(tools)), "models": sorted(set(models))}
+
+
+def _try_to_expire(pk: UUID, now: datetime) -> bool:
+    try:
+        return _expire(pk, now)
+    except (DatabaseError, DomainError):
+        logger.exception("the certification %s was not ended", pk)
+        return False
 
 
 @transaction.atomic
@@ -149,7 +177,7 @@ def _expire(pk: UUID, now: datetime) -> bool:
             certification=certification,
             kind=Finding.Kind.CERTIFICATION_EXPIRED,
             key=f"certification.expired:{certification.pk}",
-            severity=Severity.CRITICAL if (agent.tier or 0) >= 3 else Severity.MEDIUM,
+            severity=Severity.CRITICAL if needs_certification(agent.tier) else Severity.MEDIUM,
             title=f"{certification.framework.name} certification expired",
             detail=f"It was given for tier {certification.tier} and ended on {certification.expires_at:%-d %B %Y}.",
         )
@@ -162,7 +190,7 @@ def _check_certifier(agent: Agent, actor: Principal) -> None:
         raise NotPermitted(
             "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
         )
-    if (agent.tier or 0) >= SELF_CERTIFICATION_BELOW_TIER and actor.pk in (agent.owner_id, agent.deputy_id):
+    if needs_certification(agent.tier) and actor.pk in (agent.owner_id, agent.deputy_id):
         raise NotPermitted(
             f"{agent.name} is tier {agent.tier}: its owner and deputy cannot certify it.",
             code="compliance.certifier_is_owner",
@@ -184,6 +212,8 @@ def _check_request(request: CertificationRequest) -> None:
     problems |= what_stands_in_the_way(
         Judged(control.code, control.severity, *given.get(control.code, (None, ""))) for control in controls
     )
+    if not request.framework.is_active:
+        problems["framework"] = "This framework is no longer in use"
     if not request.evidence.strip():
         problems["evidence"] = "Say what the judgement rests on"
     if problems:
@@ -227,5 +257,19 @@ def _end(certification: Certification, status: str, reason: str, *, actor: Princ
 
 
 def _refresh_status(agent: Agent, now: datetime) -> None:
-    active = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
-    write_certified_until(agent, active.aggregate(until=Max("expires_at"))["until"])
+    until = Certification.objects.covering(agent, now).aggregate(until=Max("expires_at"))["until"]
+    if until != agent.certified_until:
+        write_certified_until(agent, until)
+
+
+def _outgrown(agent: Agent, certification: Certification) -> FindingDraft:
+    return FindingDraft(
+        agent=agent,
+        certification=certification,
+        kind=Finding.Kind.CERTIFICATION_OUTGROWN,
+        key=f"certification.outgrown:{certification.pk}:{agent.version}",
+        severity=Severity.CRITICAL if needs_certification(agent.tier) else Severity.MEDIUM,
+        title=f"Tier {agent.tier} is above the certified tier {certification.tier}",
+        detail=f"The {certification.framework.name} certification was given for tier {certification.tier} and "
+        f"does not count while the agent is tier {agent.tier}. Certify it again for what it is now.",
+    )

@@ -8,6 +8,7 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from apps.identity.access import act_through
+from apps.identity.audit import name_actor
 from apps.identity.models import ApiKey, Person, Principal
 from apps.identity.services.keys import authenticate_key
 
@@ -20,6 +21,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != "bearer":
             return None
         key = authenticate_key(token.strip())
+        name_actor(key.principal)
         return act_through(key.principal, key), key
 
     def authenticate_header(self, request: Request) -> str:

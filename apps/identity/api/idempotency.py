@@ -6,6 +6,7 @@ then finds the stored answer; a killed process leaves neither the work nor the r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
@@ -50,7 +51,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Response]:
 
 
 def _remember(request: Request, key: str) -> tuple[IdempotentRequest, bool]:
-    body = orjson.dumps(request.data, option=orjson.OPT_SORT_KEYS)
+    body = json.dumps(request.data, sort_keys=True, default=str).encode()
     fingerprint = sha256(f"{request.method} {request.path}\n".encode() + body).digest()
     memory, created = IdempotentRequest.objects.get_or_create(
         principal=actor_of(request), key=key, defaults={"fingerprint": fingerprint}

@@ -29,6 +29,19 @@ class TeamSerializer(serializers.ModelSerializer[Team]):
         read_only_fields = ["id", "created_at"]
 
 
+class TeamEdit(serializers.Serializer[Team]):
+    name = serializers.CharField(max_length=120, required=False)
+    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]
+        queryset=Team.objects.all(), required=False, allow_null=True
+    )
+
+
+class OneTimePassword(serializers.Serializer[object]):
+    """The only answer that carries it."""
+
+    password = serializers.CharField()
+
+
 class RoleSerializer(serializers.ModelSerializer[RoleAssignment]):
     team = TeamRef(read_only=True, allow_null=True)
 
@@ -84,7 +97,10 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
 
 
 class ApiKeyWrite(serializers.Serializer[ApiKey]):
-    """`principal` absent: a new telemetry source with `name` is made, in `team`, and the key may ingest."""
+    """`principal` absent: a new source with `name` is made, in `team`; its key may ingest unless `scopes` say otherwise.
+
+    A key of scope decide asks for the agents of `team`, so it needs one.
+    """
 
     name = serializers.CharField(max_length=120)
     principal = serializers.PrimaryKeyRelatedField(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -19,9 +20,11 @@ from apps.identity.api.idempotency import idempotent
 from apps.identity.api.permissions import SignedIn
 from apps.identity.filters import ApiKeyFilter, LedgerFilter
 from apps.identity.models import ApiKey, LedgerCheckpoint, LedgerEntry, Principal, Team
-from apps.identity.roles import Permission
-from apps.identity.services.keys import KeyRequest, MintedKey, mint_ingest_key, mint_key, revoke_key
-from apps.identity.services.people import assign_role, create_person, create_team
+from apps.identity.roles import Permission, Scope
+from apps.identity.services.accounts import deactivate_person, reactivate_person, reset_password
+from apps.identity.services.keys import KeyRequest, MintedKey, mint_key, mint_source_key, revoke_key
+from apps.identity.services.people import assign_role, create_person, create_team, edit_team, withdraw_role
+from apps.kit.errors import InvalidInput
 from apps.kit.rest.paging import CursorPage
 from apps.kit.rest.reading import body_of
 
@@ -54,6 +57,10 @@ class PersonViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         "retrieve": Permission.IDENTITY_VIEW,
         "create": Permission.IDENTITY_MANAGE,
         "give_role": Permission.IDENTITY_MANAGE,
+        "withdraw": Permission.IDENTITY_MANAGE,
+        "deactivate": Permission.IDENTITY_MANAGE,
+        "reactivate": Permission.IDENTITY_MANAGE,
+        "reset_password": Permission.IDENTITY_MANAGE,
     }
     queryset = Principal.objects.none()
 
@@ -77,6 +84,39 @@ class PersonViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         given = assign_role(self.get_object(), body["role"], team=body["team"], actor=actor_of(request))
         return Response(shapes.RoleSerializer(given).data, status=201)
 
+    @extend_schema(request=shapes.ReasonWrite, responses={204: None})
+    @action(detail=True, methods=["post"], url_path="roles/<int:role_id>/withdraw")
+    def withdraw(self, request: Request, pk: str, role_id: int) -> Response:
+        """Take a role back."""
+        assignment = get_object_or_404(self.get_object().roles, pk=role_id)
+        withdraw_role(assignment, reason=_reason(request), actor=actor_of(request))
+        return Response(status=204)
+
+    @extend_schema(request=shapes.ReasonWrite, responses=shapes.PersonSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def deactivate(self, request: Request, pk: str) -> Response:
+        """Close the account: sessions end and keys are revoked at once."""
+        deactivate_person(self.get_object(), reason=_reason(request), actor=actor_of(request))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=shapes.ReasonWrite, responses=shapes.PersonSerializer)
+    @action(detail=True, methods=["post"])
+    @idempotent
+    def reactivate(self, request: Request, pk: str) -> Response:
+        """Open the account again. Its keys stay revoked."""
+        reactivate_person(self.get_object(), reason=_reason(request), actor=actor_of(request))
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=shapes.ReasonWrite, responses=shapes.OneTimePassword)
+    @action(detail=True, methods=["post"], url_path="reset-password")
+    def reset_password(self, request: Request, pk: str) -> Response:
+        """A password that is in this answer only and has to be changed at the next sign-in."""
+        once = reset_password(self.get_object(), reason=_reason(request), actor=actor_of(request))
+        response = Response(shapes.OneTimePassword({"password": once}).data)
+        response["Cache-Control"] = "no-store"
+        return response
+
 
 class TeamViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Team]):
     """Teams, the units that own agents."""
@@ -87,6 +127,7 @@ class TeamViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         "list": Permission.AGENTS_VIEW,
         "retrieve": Permission.AGENTS_VIEW,
         "create": Permission.IDENTITY_MANAGE,
+        "partial_update": Permission.IDENTITY_MANAGE,
     }
     queryset = Team.objects.none()
 
@@ -99,6 +140,15 @@ class TeamViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gen
         body = body_of(request, shapes.TeamSerializer)
         team = create_team(body["name"], parent=body.get("parent"), actor=actor_of(request))
         return Response(self.get_serializer(team).data, status=201)
+
+    @extend_schema(request=shapes.TeamEdit, responses=shapes.TeamSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Rename a team, or place it under another."""
+        team, body = self.get_object(), body_of(request, shapes.TeamEdit, partial=True)
+        name, parent = body.get("name", team.name), body.get("parent", team.parent)
+        return Response(
+            self.get_serializer(edit_team(team, name, parent=parent, actor=actor_of(request))).data
+        )
 
 
 class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[ApiKey]):
@@ -136,10 +186,18 @@ class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         return Response(self.get_serializer(key).data)
 
     def _mint(self, body: dict[str, Any], actor: Principal) -> MintedKey:
+        default = [] if body["principal"] else [Scope.INGEST.value]
+        request = KeyRequest(body["name"], body.get("scopes", default), body["expires_at"])
         if body["principal"] is None:
-            return mint_ingest_key(body["name"], team=body["team"], actor=actor)
-        request = KeyRequest(body["name"], body.get("scopes", []), body["expires_at"])
+            return mint_source_key(request, team=body["team"], actor=actor)
+        if body["team"]:
+            raise InvalidInput("The key was not made.", fields={"team": "A known principal keeps its team"})
         return mint_key(body["principal"], request, actor=actor)
+
+
+def _reason(request: Request) -> str:
+    reason: str = body_of(request, shapes.ReasonWrite)["reason"]
+    return reason
 
 
 class LedgerEntryViewSet(viewsets.ReadOnlyModelViewSet[LedgerEntry]):

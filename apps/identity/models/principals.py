@@ -87,6 +87,9 @@ class Person(AbstractBaseUser, PermissionsMixin):
     job_title = models.CharField(max_length=120, blank=True)
     is_staff = models.BooleanField(default=False, help_text="May open the administration site.")
     is_active = models.BooleanField(default=True)
+    must_change_password = models.BooleanField(
+        default=False, help_text="Somebody else knows the password: it opens nothing but its own change."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = PersonManager()

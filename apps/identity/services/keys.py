@@ -15,10 +15,11 @@ from apps.identity.access import require
 from apps.identity.models import ApiKey, Principal, Team
 from apps.identity.roles import Permission, Scope
 from apps.identity.services.ledger import record_act
-from apps.kit.errors import Conflict, InvalidInput, NotSignedIn
+from apps.kit.errors import Conflict, InvalidInput, NotSignedIn, require_reason
 
 MARK = "chy"
 LONGEST_LIFE = timedelta(days=366)
+SOURCE_SCOPES = frozenset({Scope.INGEST, Scope.DECIDE, Scope.REPORT})
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -44,7 +45,7 @@ def mint_key(principal: Principal, request: KeyRequest, *, actor: Principal) -> 
     """Make a key for `principal`; the token is in the answer and nowhere else."""
     require(actor, Permission.KEYS_MANAGE, principal.team_id)
     expires_at = request.expires_at or timezone.now() + timedelta(days=90)
-    _check(request, expires_at)
+    _check(request, principal, expires_at)
     prefix, secret = secrets.token_hex(5), secrets.token_urlsafe(32)
     token = f"{MARK}_{prefix}_{secret}"
     key = ApiKey.objects.create(
@@ -66,23 +67,21 @@ def mint_key(principal: Principal, request: KeyRequest, *, actor: Principal) -> 
 
 
 @transaction.atomic
-def mint_ingest_key(
-    name: str, *, team: Team | None, actor: Principal, scope: str = Scope.INGEST
-) -> MintedKey:
-    """Make a source (a service principal) and a key with which it may report, activity or what a scan found."""
+def mint_source_key(request: KeyRequest, *, team: Team | None, actor: Principal) -> MintedKey:
+    """Make a source (a service principal named as its key) and a key with which it reports, asks for decisions, or both.
+
+    A key that asks needs a team: it asks for the agents of that team and no others.
+    """
     require(actor, Permission.KEYS_MANAGE, team.pk if team else None)
-    if not name.strip():
-        raise InvalidInput(
-            "A source needs a name.", fields={"name": "Enter a name, such as the system that reports"}
-        )
-    source = Principal.objects.create(kind=Principal.Kind.SERVICE, name=name.strip(), team=team)
+    _check_source(request, team)
+    source = Principal.objects.create(kind=Principal.Kind.SERVICE, name=request.name.strip(), team=team)
     record_act(
         "identity.source.created",
         actor=actor,
         target=("principal", source.pk),
         detail={"name": source.name, "team": team.pk if team else None},
     )
-    return mint_key(source, KeyRequest(name=name, scopes=[scope]), actor=actor)
+    return mint_key(source, request, actor=actor)
 
 
 @transaction.atomic
@@ -90,11 +89,12 @@ def revoke_key(key: ApiKey, *, actor: Principal, reason: str) -> ApiKey:
     """Close a key for good. Ingest forgets it within five seconds, everything else at once."""
     key = ApiKey.objects.select_for_update(of=("self",)).select_related("principal").get(pk=key.pk)
     require(actor, Permission.KEYS_MANAGE, key.principal.team_id)
+    require_reason(reason, "Say why the key is closed")
     if key.revoked_at:
         raise Conflict("This key is revoked already.", code="identity.key.revoked")
     key.revoked_at = timezone.now()
     key.save(update_fields=["revoked_at"])
-    record_act("identity.api_key.revoked", actor=actor, target=("api_key", key.pk), reason=reason)
+    record_act("identity.api_key.revoked", actor=actor, target=("api_key", key.pk), reason=reason.strip())
     return key
 
 
@@ -122,12 +122,25 @@ def _touch(key: ApiKey) -> None:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
 
 
-def _check(request: KeyRequest, expires_at: datetime) -> None:
+def _check_source(request: KeyRequest, team: Team | None) -> None:
+    fields = {}
+    if not request.name.strip():
+        fields["name"] = "Enter a name, such as the system that reports"
+    if not request.scopes or not set(request.scopes) <= SOURCE_SCOPES:
+        fields["scopes"] = f"Choose one or more of {', '.join(sorted(SOURCE_SCOPES))}"
+    if fields:
+        raise InvalidInput("The key was not made.", fields=fields)
+
+
+def _check(request: KeyRequest, principal: Principal, expires_at: datetime) -> None:
     fields = {}
     if not request.name.strip():
         fields["name"] = "Enter a name that says what the key is for"
     if not request.scopes or not set(request.scopes) <= set(Scope.values):
         fields["scopes"] = f"Choose one or more of {', '.join(Scope.values)}"
+    is_service = principal.kind == Principal.Kind.SERVICE
+    if is_service and principal.team_id is None and Scope.DECIDE in request.scopes:
+        fields["team"] = "Choose the team whose agents it asks for"
     if not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         fields["expires_at"] = "Choose a time within the next 366 days"
     if fields:

@@ -7,8 +7,9 @@ from django.db import transaction
 from apps.identity.access import require
 from apps.identity.models import Person, Principal, RoleAssignment, Team
 from apps.identity.roles import Permission, Role
+from apps.identity.services.accounts import require_another_administrator
 from apps.identity.services.ledger import record_act, system_principal
-from apps.kit.errors import Conflict, InvalidInput
+from apps.kit.errors import Conflict, InvalidInput, require_reason
 
 
 @transaction.atomic
@@ -16,8 +17,34 @@ def create_team(name: str, *, actor: Principal, parent: Team | None = None) -> T
     require(actor, Permission.IDENTITY_MANAGE)
     if Team.objects.filter(name__iexact=name.strip()).exists():
         raise Conflict(f"There is a team named {name} already.", code="identity.team.exists")
-    team = Team.objects.create(name=name.strip(), parent=parent)
+    team = Team.objects.create(name=_team_name(name), parent=parent)
     record_act("identity.team.created", actor=actor, target=("team", team.pk), detail={"name": team.name})
+    return team
+
+
+@transaction.atomic
+def edit_team(team: Team, name: str, *, actor: Principal, parent: Team | None = None) -> Team:
+    """Rename a team or place it under another; no team stands under itself."""
+    require(actor, Permission.IDENTITY_MANAGE)
+    team = Team.objects.select_for_update().get(pk=team.pk)
+    if Team.objects.filter(name__iexact=name.strip()).exclude(pk=team.pk).exists():
+        raise Conflict(f"There is a team named {name} already.", code="identity.team.exists")
+    above = parent
+    while above is not None:
+        if above.pk == team.pk:
+            raise InvalidInput(
+                "The team stays as it is.", fields={"parent": "Choose a team that is not below it"}
+            )
+        above = above.parent
+    before = {"name": team.name, "parent": team.parent_id}
+    team.name, team.parent = _team_name(name), parent
+    team.save(update_fields=["name", "parent"])
+    after = {"name": team.name, "parent": team.parent_id}
+    changes = {
+        key: [str(before[key] or ""), str(after[key] or "")] for key in after if after[key] != before[key]
+    }
+    if changes:
+        record_act("identity.team.edited", actor=actor, target=("team", team.pk), detail={"changes": changes})
     return team
 
 
@@ -25,11 +52,16 @@ def create_team(name: str, *, actor: Principal, parent: Team | None = None) -> T
 def create_person(
     email: str, name: str, *, actor: Principal, password: str | None = None, job_title: str = ""
 ) -> Person:
-    """An account; without a password it can only be used through single sign-on or a reset."""
+    """An account; without a password it can only be used through single sign-on or a reset.
+
+    A password given here is known to somebody else, so it opens nothing but the choice of another.
+    """
     require(actor, Permission.IDENTITY_MANAGE)
     if Person.objects.filter(email__iexact=email).exists():
         raise Conflict(f"There is an account for {email} already.", code="identity.person.exists")
-    person = Person.objects.create_user(email, name, password, job_title=job_title)
+    person = Person.objects.create_user(
+        email, name, password, job_title=job_title, must_change_password=password is not None
+    )
     record_act(
         "identity.person.created",
         actor=actor,
@@ -81,19 +113,25 @@ def assign_role(
 def withdraw_role(assignment: RoleAssignment, *, actor: Principal, reason: str) -> None:
     """Take a role back; the last administrator everywhere cannot lose theirs."""
     require(actor, Permission.IDENTITY_MANAGE)
-    everywhere = RoleAssignment.objects.select_for_update().filter(role=Role.ADMINISTRATOR, team=None)
-    if [row.pk for row in everywhere] == [assignment.pk]:
-        raise Conflict("Somebody must stay administrator.", code="identity.role.last_administrator")
+    require_reason(reason, "Say why the role is taken back")
     principal = assignment.principal
+    if assignment.role == Role.ADMINISTRATOR and assignment.team_id is None:
+        require_another_administrator(principal, actor=actor)
     record_act(
         "identity.role.withdrawn",
         actor=actor,
         target=("principal", principal.pk),
-        reason=reason,
+        reason=reason.strip(),
         detail={"role": assignment.role, "team": assignment.team_id},
     )
     assignment.delete()
     _mirror_staff(principal)
+
+
+def _team_name(name: str) -> str:
+    if not name.strip():
+        raise InvalidInput("A team needs a name.", fields={"name": "Enter a name"})
+    return name.strip()
 
 
 def _mirror_staff(principal: Principal) -> None:

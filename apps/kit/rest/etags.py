@@ -17,15 +17,22 @@ def etag_of(thing: Versioned) -> str:
     return f'"{thing.version}"'
 
 
-def check_if_match(request: Request, thing: Versioned, *, required: bool) -> None:
-    """Raise StaleWrite when If-Match names another version, PreconditionMissing when it is missing."""
+def check_if_match(request: Request, thing: Versioned, *, required: bool) -> int | None:
+    """The version the write is meant for; None when any will do.
+
+    Raises StaleWrite when If-Match names another, PreconditionMissing when it is missing. `thing` is not
+    locked: hand the version to the service, which looks again at the locked row.
+    """
     wanted = request.headers.get("If-Match")
     if wanted is None:
         if required:
             raise PreconditionMissing(
                 "Send If-Match with the ETag you read, so that nobody's change is lost."
             )
-        return
+        return None
     offered = {part.strip().removeprefix("W/") for part in wanted.split(",")}
-    if "*" not in offered and etag_of(thing) not in offered:
+    if "*" in offered:
+        return None
+    if etag_of(thing) not in offered:
         raise StaleWrite(f"This is now at version {etag_of(thing)}; read it again before you write.")
+    return thing.version

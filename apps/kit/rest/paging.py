@@ -37,9 +37,9 @@ class CursorPage(CursorPagination):
         columns = self._columns(request, queryset, view)
         backwards, values = _decoded(request.query_params.get(self.cursor_query_param, ""), len(columns))
         rows = queryset.order_by(*(_turned(one) if backwards else one for one in columns))
-        if values:
-            rows = rows.filter(_beyond(columns, values, backwards=backwards))
         try:
+            if values:
+                rows = rows.filter(_beyond(columns, values, backwards=backwards))
             found = list(rows[: self.page_size + 1])
         except (ValidationError, ValueError, TypeError, FieldError) as error:
             raise _unreadable() from error

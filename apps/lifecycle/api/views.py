@@ -79,9 +79,9 @@ class AdoptView(APIView):
     @idempotent
     def post(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
-        check_if_match(request, agent, required=False)
+        version = check_if_match(request, agent, required=False)
         adoption = Adoption(**body_of(request, AdoptionWrite))
-        return _agent(adopt(agent, adoption, actor=actor_of(request)))
+        return _agent(adopt(agent, adoption, version=version, actor=actor_of(request)))
 
 
 class TransitionsView(APIView):
@@ -98,9 +98,9 @@ class TransitionsView(APIView):
     @idempotent
     def post(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
-        check_if_match(request, agent, required=False)
-        body = body_of(request, MoveWrite)
-        return _agent(move_agent(agent, body["move"], reason=body["reason"], actor=actor_of(request)))
+        version = check_if_match(request, agent, required=False)
+        body, actor = body_of(request, MoveWrite), actor_of(request)
+        return _agent(move_agent(agent, body["move"], reason=body["reason"], version=version, actor=actor))
 
 
 def _agent(agent: Agent) -> Response:

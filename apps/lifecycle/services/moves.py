@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
-from django_fsm import can_proceed
+from django_fsm import TransitionNotAllowed
 
 from apps.agents.access import may, require_for
 from apps.agents.models import Agent, State
+from apps.agents.services.grants import end_grants
 from apps.agents.services.registry import Adoption, adopt_agent, lock_agent
 from apps.identity.models import Principal
 from apps.identity.services.ledger import record_act
+from apps.identity.services.principals import close_principal
 from apps.kit.errors import Conflict, InvalidInput, NotPermitted
 from apps.lifecycle.gates import GateResult
 from apps.lifecycle.machine import BY_NAME, GovernedAgent, Move, gates_of, moves_from
@@ -85,18 +87,11 @@ def _perform(agent: GovernedAgent, move: Move, *, actor: Principal, reason: str)
             f"{move.label} is not possible from {State(agent.state).label.lower()}.",
             code="lifecycle.not_from_here",
         )
-    refusals = [result for gate in gates_of(move) if (result := gate.look(agent)).outcome == "fail"]
-    if refusals:
-        raise Conflict(
-            f"{move.label} is refused. {' '.join(refusal.words for refusal in refusals)}",
-            code="lifecycle.gate_refused",
-            fields={refusal.gate: refusal.words for refusal in refusals},
-        )
     before = agent.state
-    change = getattr(agent, move.name)
-    if not can_proceed(change):
-        raise Conflict(f"{move.label} is not possible now.", code="lifecycle.not_from_here")
-    change()
+    try:
+        getattr(agent, move.name)()  # asks the gates: no door goes around them, and no gate is asked twice
+    except TransitionNotAllowed as error:
+        raise _refused(agent, move) from error
     agent.version += 1
     agent.save(update_fields=["state", "version", "updated_at"])
     record_act(
@@ -106,4 +101,22 @@ def _perform(agent: GovernedAgent, move: Move, *, actor: Principal, reason: str)
         reason=reason,
         detail={"move": move.name, "from": before, "to": move.target},
     )
+    _after(agent, move, actor=actor, reason=reason)
     return agent
+
+
+def _refused(agent: GovernedAgent, move: Move) -> Conflict:
+    """The refusal, naming every gate that stands in the way in its words."""
+    refusals = [result for gate in gates_of(move) if (result := gate.look(agent)).outcome == "fail"]
+    return Conflict(
+        f"{move.label} is refused. {' '.join(refusal.words for refusal in refusals)}",
+        code="lifecycle.gate_refused",
+        fields={refusal.gate: refusal.words for refusal in refusals},
+    )
+
+
+def _after(agent: Agent, move: Move, *, actor: Principal, reason: str) -> None:
+    """What a move takes with it. Retirement ends everything the agent could act with."""
+    if move.target == State.RETIRED:
+        close_principal(agent.principal, actor=actor, reason=f"{agent.name} is retired. {reason}")
+        end_grants(agent, actor=actor, reason=f"{agent.name} is retired.")

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 from apps.agents.api.scoped import agent_for
 from apps.agents.api.serializers import AgentRef
 from apps.agents.models import Agent
+from apps.agents.toolnames import LONGEST
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import PrincipalRef, ReasonWrite
@@ -39,9 +40,9 @@ class ToolPolicySerializer(serializers.ModelSerializer[ToolPolicy]):
 
 
 class ToolPolicyWrite(serializers.Serializer[ToolPolicy]):
-    """Exactly these tools may be called; an empty list allows none."""
+    """Exactly these tools may be called; an empty list allows none. `server/tool` names one of an MCP server."""
 
-    allowed_tools = serializers.ListField(child=serializers.CharField(max_length=255), max_length=500)
+    allowed_tools = serializers.ListField(child=serializers.CharField(max_length=LONGEST), max_length=500)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
@@ -68,7 +69,10 @@ class QuestionWrite(serializers.Serializer[Question]):
     """`agent` is an id; an agent asking about itself may leave it out."""
 
     agent = serializers.UUIDField(required=False)
-    tool = serializers.CharField(max_length=255)
+    tool = serializers.CharField(
+        max_length=255, help_text="`mcp__server__tool` and `server/tool` name the server too."
+    )
+    mcp_server = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
     operation = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
     call_id = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
     conversation_id = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
@@ -88,12 +92,13 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
 
 
 class DecisionFilter(django_filters.FilterSet):
+    agent = django_filters.UUIDFilter(field_name="agent_id")
     tool = django_filters.CharFilter(field_name="tool_name")
     since = django_filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte")
 
     class Meta:
         model = Decision
-        fields = ["agent", "outcome", "code", "call_id"]
+        fields = ["outcome", "code", "call_id"]
 
 
 class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Decision]):
@@ -138,23 +143,22 @@ class ToolPolicyView(APIView):
         """Set the policy. An existing one needs If-Match with the ETag that was read."""
         agent = agent_for(request, agent_id)
         known = ToolPolicy.objects.filter(agent=agent).first()
-        if known:
+        version = known.version if known else 0
+        if known and known.allowed_tools is not None:
             check_if_match(request, known, required=True)
         body = body_of(request, ToolPolicyWrite)
         policy = set_tool_policy(
-            agent,
-            body["allowed_tools"],
-            reason=body["reason"],
-            version=known.version if known else 0,
-            actor=actor_of(request),
+            agent, body["allowed_tools"], reason=body["reason"], version=version, actor=actor_of(request)
         )
         return _policy(policy)
 
     @extend_schema(request=ReasonWrite, responses={204: None})
     def delete(self, request: Request, agent_id: UUID) -> Response:
         agent = agent_for(request, agent_id)
-        check_if_match(request, _policy_of(agent), required=True)
-        drop_tool_policy(agent, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request))
+        policy = _policy_of(agent)
+        check_if_match(request, policy, required=True)
+        reason = body_of(request, ReasonWrite)["reason"]
+        drop_tool_policy(agent, reason=reason, version=policy.version, actor=actor_of(request))
         return Response(status=204)
 
 
@@ -204,7 +208,7 @@ def _agent_asked_about(request: Request, agent_id: UUID | None) -> Agent:
 
 
 def _policy_of(agent: Agent) -> ToolPolicy:
-    policy = ToolPolicy.objects.select_related("updated_by").filter(agent=agent).first()
+    policy = ToolPolicy.objects.limiting().select_related("updated_by").filter(agent=agent).first()
     if policy is None:
         raise NotFound("No tool policy limits this agent.", code="oversight.policy.none")
     return policy

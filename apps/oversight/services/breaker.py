@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.activity.models import ToolCall
@@ -17,8 +18,10 @@ from apps.agents.services.status import write_breaker
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act, system_principal
-from apps.kit.errors import Conflict, InvalidInput
+from apps.kit.errors import Conflict, require_reason
+from apps.kit.ids import first_id_at
 from apps.oversight.models import BreakerTrip
+from apps.oversight.past import BELIEVED_FOR
 from apps.oversight.signals import breaker_changed
 
 
@@ -53,7 +56,7 @@ def trip_breaker(agent: Agent, *, actor: Principal, reason: str) -> BreakerTrip:
     """Stop an agent at once: every further tool call is refused until an administrator resets it."""
     agent = lock_agent(agent)
     require_for(actor, Permission.BREAKER_TRIP, agent)
-    _need(reason, "Say why the agent is stopped")
+    require_reason(reason, "Say why the agent is stopped")
     if agent.is_tripped:
         raise Conflict(f"{agent.name} is stopped already.", code="breaker.tripped_already")
     trip = BreakerTrip(cause=BreakerTrip.Cause.PERSON, reason=f"Stopped by {actor.name}: {reason.strip()}")
@@ -65,7 +68,7 @@ def reset_breaker(agent: Agent, *, actor: Principal, reason: str) -> BreakerTrip
     """Let the agent act again. Violations before the reset do not count towards the next trip."""
     agent = lock_agent(agent)
     require_for(actor, Permission.BREAKER_RESET, agent)
-    _need(reason, "Say why it may act again")
+    require_reason(reason, "Say why it may act again")
     trip = BreakerTrip.objects.filter(agent=agent, reset_at=None).first()
     if trip is None:
         raise Conflict(f"The breaker of {agent.name} is armed already.", code="breaker.armed_already")
@@ -77,7 +80,7 @@ def reset_breaker(agent: Agent, *, actor: Principal, reason: str) -> BreakerTrip
         actor=actor,
         target=("agent", agent.pk),
         reason=reason.strip(),
-        detail={"trip": trip.pk, "tripped_at": trip.tripped_at},
+        detail={"trip": trip.pk, "tripped_at": trip.tripped_at, "trip_reason": trip.reason},
     )
     breaker_changed.send(sender=BreakerTrip, agent=agent, trip=trip)
     return trip
@@ -108,12 +111,10 @@ def _violations(agent: Agent, now: datetime) -> list[UUID]:
     ).first()
     since = max(since, last_reset) if last_reset else since
     calls = ToolCall.objects.filter(agent=agent, outcome="violation", judged_at__gt=since)
+    if last_reset:  # one that was made before and told after does not count, where its clock is believed
+        told_late = Q(pk__gte=first_id_at(last_reset + BELIEVED_FOR))
+        calls = calls.filter(Q(started_at__gt=last_reset) | told_late)
     return list(calls.order_by("judged_at").values_list("pk", flat=True)[:1000])
-
-
-def _need(reason: str, instruction: str) -> None:
-    if not reason.strip():
-        raise InvalidInput("A reason is needed.", fields={"reason": instruction})
 
 
 def _words(window: timedelta) -> str:

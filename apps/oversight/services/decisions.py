@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from apps.agents.access import require_for
 from apps.agents.models import Agent
+from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.oversight.models import Decision
@@ -18,9 +19,10 @@ from apps.oversight.situations import situation_of
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked. Ids are the caller's own; '' where it has none."""
+    """What is asked. `tool_name` as `apps.agents.toolnames` reads it. Ids are the caller's own; '' where it has none."""
 
     tool_name: str
+    mcp_server: str = ""
     operation: str = ""
     call_id: str = ""
     conversation_id: str = ""
@@ -31,18 +33,20 @@ def decide(agent: Agent, question: Question, *, actor: Principal) -> Decision:
     """Answer from what is committed now, and keep the answer.
 
     Nothing is remembered between questions: a retry is judged again, for a breaker may have tripped in
-    between and an old 'allow' would outlive it. Two queries and one insert.
+    between and an old 'allow' would outlive it. What was merged into another agent is answered as that one.
+    Two queries and one insert.
     """
     require_for(actor, Permission.DECISIONS_ASK, agent)
-    now = timezone.now()
-    situation = situation_of(Agent.objects.select_related("tool_policy").get(pk=agent.pk))
-    objection = objection_to(situation, question.tool_name, now)
+    now, tool = timezone.now(), tool_named(question.tool_name, question.mcp_server)
+    agent = Agent.objects.select_related("tool_policy").get(pk=agent.merged_into_id or agent.pk)
+    situation = situation_of(agent)
+    objection = objection_to(situation, tool, now)
     limited = situation.allowed_tools is not None
     allowed_because = "The tool policy allows it." if limited else "No tool policy limits this agent."
     return Decision.objects.create(
         agent=agent,
         asked_by=actor,
-        tool_name=question.tool_name,
+        tool_name=str(tool),
         operation=question.operation,
         call_id=question.call_id,
         conversation_id=question.conversation_id,

@@ -9,10 +9,11 @@ from django.db import transaction
 from apps.agents.access import require_for
 from apps.agents.models import Agent
 from apps.agents.services.registry import lock_agent
+from apps.agents.toolnames import LONGEST, tool_named
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
-from apps.kit.errors import InvalidInput, StaleWrite
+from apps.kit.errors import InvalidInput, StaleWrite, require_reason
 from apps.oversight.models import ToolPolicy
 
 MOST_TOOLS = 500
@@ -27,14 +28,16 @@ def set_tool_policy(
     reason: str = "",
     version: int | None = None,
 ) -> ToolPolicy:
-    """Allow exactly these tools from the next call on. `version` refuses a stale write (0: none yet)."""
+    """Allow exactly these tools from the next call on. `version` refuses a stale write (0: none yet).
+
+    A plain name allows the tool of no server: one of an MCP server is named `server/tool`.
+    """
     tools = _clean(allowed_tools)
     agent = lock_agent(agent)  # one policy writer per agent at a time
     require_for(actor, Permission.POLICY_EDIT, agent)
     policy = ToolPolicy.objects.filter(agent=agent).first()
     known = policy.version if policy else 0
-    if version is not None and version != known:
-        raise StaleWrite(f"The policy was changed meanwhile; it is at version {known} now.")
+    _require_version(policy, version)
     before = policy.allowed_tools if policy else None
     if policy and before == tools:
         return policy
@@ -52,29 +55,37 @@ def set_tool_policy(
 
 
 @transaction.atomic
-def drop_tool_policy(agent: Agent, *, actor: Principal, reason: str) -> None:
-    """Stop limiting the agent's tools. Does nothing when there is no policy."""
+def drop_tool_policy(agent: Agent, *, actor: Principal, reason: str, version: int | None = None) -> None:
+    """Stop limiting the agent's tools. Does nothing when there is no policy. `version` refuses a stale write."""
     agent = lock_agent(agent)
     require_for(actor, Permission.POLICY_EDIT, agent)
-    policy = ToolPolicy.objects.filter(agent=agent).first()
+    require_reason(reason, "Say why its tools are no longer limited")
+    policy = ToolPolicy.objects.limiting().filter(agent=agent).first()
+    _require_version(policy, version)
     if policy is None:
         return
     record_act(
         "oversight.policy.dropped",
         actor=actor,
         target=("agent", agent.pk),
-        reason=reason,
-        detail={"before": policy.allowed_tools},
+        reason=reason.strip(),
+        detail={"before": policy.allowed_tools, "version": policy.version + 1},
     )
-    policy.delete()
+    policy.allowed_tools, policy.version, policy.updated_by = None, policy.version + 1, actor
+    policy.save()
+
+
+def _require_version(policy: ToolPolicy | None, version: int | None) -> None:
+    known = policy.version if policy else 0
+    if version is not None and version != known:
+        raise StaleWrite(f"The policy was changed meanwhile; it is at version {known} now.")
 
 
 def _clean(names: Iterable[str]) -> list[str]:
-    tools = sorted({name.strip() for name in names if name.strip()})
+    tools = sorted({str(tool_named(name)) for name in names if name.strip()})
     if len(tools) > MOST_TOOLS:
         raise InvalidInput("The policy was not set.", fields={"allowed_tools": f"At most {MOST_TOOLS} tools"})
-    if any(len(name) > 255 for name in tools):
-        raise InvalidInput(
-            "The policy was not set.", fields={"allowed_tools": "A tool's name has at most 255 characters"}
-        )
+    if any(len(name) > LONGEST for name in tools):
+        words = f"A server and its tool have at most {LONGEST} characters together"
+        raise InvalidInput("The policy was not set.", fields={"allowed_tools": words})
     return tools

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from apps.identity.models import Person, Principal, Team
 from apps.identity.roles import Role, Scope
-from apps.identity.services.keys import KeyRequest, mint_ingest_key, mint_key
+from apps.identity.services.keys import KeyRequest, mint_key, mint_source_key
 from apps.identity.services.people import (
     assign_role,
     bootstrap_administrator,
@@ -62,7 +62,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Password    {password}   (shown once; change it after signing in)")
         else:
             self.stdout.write(f"Sign in as  {ADMINISTRATOR[0]} with the password printed at the first start.")
-            self.stdout.write("Forgotten?  manage.py changepassword admin@halden.example")
+            self.stdout.write("Forgotten?  make manage ARGS='changepassword admin@halden.example'")
 
     def _administrator(self) -> tuple[Principal, str]:
         email, name, title = ADMINISTRATOR
@@ -86,7 +86,11 @@ class Command(BaseCommand):
             assign_role(person.principal, role, team=home, actor=administrator)
 
     def _keys(self, administrator: Principal) -> dict[str, str]:
-        keys = {"ingest": mint_ingest_key("Demo fleet", team=None, actor=administrator).token}
+        keys = {
+            "ingest": mint_source_key(
+                KeyRequest("Demo fleet", [Scope.INGEST]), team=None, actor=administrator
+            ).token
+        }
         for desk, name in DESKS.items():
             person = Principal.objects.get(kind=Principal.Kind.HUMAN, name=name)
             request = KeyRequest(f"Demo {desk}", [Scope.READ, Scope.WRITE, Scope.DECIDE])

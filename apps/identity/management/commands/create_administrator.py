@@ -25,9 +25,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        email = options["email"] or input("E-mail address: ").strip()
-        name = options["name"] or input("Name: ").strip()
-        password = input() if options["password_stdin"] else _asked_twice()
+        email, name, password = _answers(options)
         try:
             validate_email(email)
             validate_password(password)
@@ -37,6 +35,18 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.message) from error
         self.stdout.write(f"{person.name} may sign in as {person.email}.")
+
+
+def _answers(options: dict[str, Any]) -> tuple[str, str, str]:
+    try:
+        email = options["email"] or input("E-mail address: ").strip()
+        name = options["name"] or input("Name: ").strip()
+        return email, name, input() if options["password_stdin"] else _asked_twice()
+    except EOFError as error:
+        raise CommandError(
+            "Nobody is here to answer. Without a terminal: --email, --name and --password-stdin, "
+            "with the password on standard input."
+        ) from error
 
 
 def _asked_twice() -> str:

@@ -1,0 +1,36 @@
+"""JSON bodies, refused where they are nested so deeply that reading or keeping them would fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
+
+DEEPEST = 64
+
+
+class BoundedJSONParser(JSONParser):
+    """As the framework's, to a depth of 64."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        refused = ParseError(f"The body is nested deeper than {DEEPEST} levels.")
+        try:
+            body: dict[str, Any] = super().parse(stream, media_type, parser_context)
+        except RecursionError as error:
+            raise refused from error
+        level: list[Any] = [body]
+        for _ in range(DEEPEST + 1):
+            level = [item for one in level for item in _inside(one)]
+            if not level:
+                return body
+        raise refused
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [item for item in value.values() if isinstance(item, (dict, list))]
+    return [item for item in value if isinstance(item, (dict, list))] if isinstance(value, list) else []
