@@ -31,7 +31,9 @@ class TeamSerializer(serializers.ModelSerializer[Team]):
 
 class TeamEdit(serializers.Serializer[Team]):
     name = serializers.CharField(max_length=120, required=False)
-    parent = serializers.PrimaryKeyRelatedField(queryset=Team.objects.all(), required=False, allow_null=True)
+    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]  # a field, not Field.parent
+        queryset=Team.objects.all(), required=False, allow_null=True
+    )
 
 
 class OneTimePassword(serializers.Serializer[object]):
