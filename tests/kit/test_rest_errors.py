@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from django.test import Client
 from psycopg.errors import CheckViolation, UniqueViolation
 
+from apps.agents.services.bulk import Edit, edit_agents
 from apps.agents.services.registry import edit_agent
 from apps.identity.models import Principal
 from apps.identity.roles import Role
@@ -64,13 +65,13 @@ def test_an_unknown_address_answers_as_everything_else_does() -> None:
     assert Client().get("/nothing").headers["content-type"].startswith("text/html")
 
 
-def test_a_fault_of_ours_answers_as_everything_else_does(administrator: Principal, settings: Any) -> None:
-    settings.PUBLIC_URL = None
-    from config.errors import failed
-
-    request = Client().get("/api/v1/me").wsgi_request
-    answer = failed(request)
+def test_a_fault_of_ours_answers_as_everything_else_does(settings: Any) -> None:
+    settings.ROOT_URLCONF = "tests.kit.broken_urls"
+    client = Client(raise_request_exception=False)
+    answer = client.get("/api/v1/broken")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert (answer.json()["code"], "foresaw" in answer.content.decode()) == ("unforeseen", False)
+    assert client.get("/broken/").headers["content-type"].startswith("text/html")
 
 
 def test_two_of_one_name_at_once_are_a_conflict_and_a_broken_rule_is_not() -> None:
@@ -102,3 +103,11 @@ def test_filtering_by_a_strangers_agent_looks_like_filtering_by_none(administrat
         known = viewer.get(address, {"agent": str(stranger.pk)})
         unknown = viewer.get(address, {"agent": "00000000-0000-7000-8000-00000000dead"})
         assert (known.status_code, known.json()) == (unknown.status_code, unknown.json()), address
+
+
+def test_the_audit_log_names_who_made_a_bulk_edit(administrator: Principal) -> None:
+    agent = factories.make_agent("registered", tier=2)
+    edit_agents([Edit(agent.pk, {"purpose": "New."})], actor=administrator)
+    entry = LogEntry.objects.get_for_object(agent).filter(action=LogEntry.Action.UPDATE).first()
+    assert entry.actor == administrator.person
+    assert entry.additional_data["principal"]["name"] == administrator.name

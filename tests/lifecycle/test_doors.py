@@ -162,3 +162,12 @@ def test_an_adoption_that_is_refused_changes_nothing() -> None:
     assert "deputy" in refused.value.fields
     agent.refresh_from_db()
     assert (agent.state, agent.owner, agent.tier, agent.version) == ("discovered", None, None, 1)
+
+
+def test_a_move_over_rest_is_for_the_version_that_was_read(administrator: factories.Principal) -> None:
+    agent = factories.make_agent("registered", tier=2)
+    client = factories.client_of(administrator)
+    url = f"/api/v1/agents/{agent.pk}/transitions"
+    stale = client.post(url, {"move": "release"}, headers={"If-Match": '"7"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "write.stale")
+    assert client.post(url, {"move": "release"}, headers={"If-Match": '"1"'}).status_code == 200

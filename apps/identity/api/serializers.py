@@ -31,7 +31,7 @@ class TeamSerializer(serializers.ModelSerializer[Team]):
 
 class TeamEdit(serializers.Serializer[Team]):
     name = serializers.CharField(max_length=120, required=False)
-    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]
+    parent = serializers.PrimaryKeyRelatedField(  # type: ignore[assignment]  # a field, not Field.parent
         queryset=Team.objects.all(), required=False, allow_null=True
     )
 
