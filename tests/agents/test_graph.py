@@ -139,6 +139,7 @@ def test_agents_of_other_teams_are_not_shown_and_not_walked_through() -> None:
     world = World(theirs)
     mine = factories.make_agent("registered", tier=1, team=ours, name="mine")
     needs(mine, world.refund)
+    System.objects.filter(pk=world.core.pk).update(team=ours)  # a stranger's system would not be shown either
     actor = factories.make_person(Role.VIEWER, ours)
     assert names(graphs.neighbourhood(key(world.core), actor=actor, direction=UP, hops=8)) == {
         "core",
