@@ -99,7 +99,9 @@ def test_an_unknown_agent_is_noticed_adopted_certified_released_and_stopped(page
     expect(page.get_by_text("Any other tool is a violation.")).to_be_visible()
 
     move_to_production(page, record)
-    expect(page.get_by_role("alert")).to_contain_text("It is tier 3 and holds no active certification that covers it.")
+    expect(page.get_by_role("alert")).to_contain_text(
+        "It is tier 3 and holds no active certification that covers it."
+    )
     page.goto(f"{record}certification/")
     page.get_by_role("link", name="Certify against EU AI Act").click()
     for choice in page.locator("select[name^=control-]").all():

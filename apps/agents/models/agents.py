@@ -210,6 +210,12 @@ class Agent(models.Model):
             models.Index(fields=["owner", "state"], name="agent_by_owner"),
             models.Index(fields=["team", "state"], name="agent_by_team"),
             GinIndex(fields=["tags"], name="agent_by_tag"),
+            # What the counts beside the list are taken from, without reading a row.
+            models.Index(
+                fields=["state", "tier", "breaker_state", "environment", "team"],
+                condition=Q(merged_into=None),
+                name="agent_by_facets",
+            ),
             models.Index(plain("name"), name="agent_by_plain_name"),
         ]
 

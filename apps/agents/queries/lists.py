@@ -137,7 +137,7 @@ def _is_uuid(text: str) -> bool:
 
 def fleet_matrix(agents: QuerySet[Agent], list_url: str) -> HeatMatrix:
     """Agents by tier and state; one query."""
-    counted = agents.order_by().values_list("tier", "state").annotate(count=Count("pk"))
+    counted = agents.order_by().values_list("tier", "state").annotate(count=Count("*"))
     counts = {(tier, state): count for tier, state, count in counted}
     rows = [
         (
@@ -170,7 +170,7 @@ def _tier_query(tier: int | None) -> str:
 
 
 def _counts(agents: QuerySet[Agent], column: str) -> dict[object, int]:
-    return dict(agents.order_by().values_list(column).annotate(count=Count("pk")))
+    return dict(agents.order_by().values_list(column).annotate(count=Count("*")))
 
 
 @dataclass(frozen=True)
