@@ -161,3 +161,20 @@ def test_a_call_told_as_done_then_as_refused_is_blocked(token: str) -> None:
     post(request([refused], scope=scope), token)
     drain()
     assert (ToolCall.objects.get().status, ToolCall.objects.get().outcome) == ("denied", "blocked")
+
+
+@pytest.mark.parametrize("hidden", ["export_customers", "mcp__evil__lookup_order"])
+def test_a_call_does_not_hide_behind_the_ids_of_another_tools_call(hidden: str, token: str) -> None:
+    first = tool_span(attributes={"gen_ai.tool.call.id": "call_1"})
+    same_call = tool_span(hidden, attributes={"gen_ai.tool.call.id": "call_1"})
+    later = first.start_time_unix_nano + 5_000_000_000
+    same_span = tool_span(
+        hidden, trace_id=first.trace_id, span_id=first.span_id, start_time_unix_nano=later,
+        end_time_unix_nano=later + 1_000_000, attributes={"gen_ai.tool.call.id": "call_2"},
+    )  # fmt: skip
+    for one in (first, same_call, same_span, first):
+        assert post(request([one]), token).status_code == 200
+        drain()
+    told = sorted(f"{call.mcp_server}/{call.tool_name}" for call in ToolCall.objects.all())
+    expected = "evil/lookup_order" if "evil" in hidden else "/export_customers"
+    assert told == sorted(["/lookup_order", expected, expected])

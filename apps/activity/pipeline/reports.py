@@ -54,13 +54,18 @@ class Report:
 
     @property
     def keys(self) -> list[bytes]:
-        """Where the call is found: by the LLM's call id within its conversation, and by its span."""
+        """Where the call is found: by the LLM's call id within its conversation, and by its span.
+
+        The tool is part of both. Ids come from the agent: one that is used again for another tool must not hide
+        that tool's call behind an allowed one.
+        """
         found = []
+        tool = f"{self.mcp_server}/{self.tool_name}".encode()
         if self.call_id:
             scope = self.conversation_id or self.trace_id.hex()
-            found.append(_key(self.source_id, b"call", scope.encode(), self.call_id.encode()))
+            found.append(_key(self.source_id, b"call", scope.encode(), self.call_id.encode(), tool))
         if self.otel_span_id and self.signal == "span":
-            found.append(_key(self.source_id, b"span", self.trace_id, self.otel_span_id))
+            found.append(_key(self.source_id, b"span", self.trace_id, self.otel_span_id, tool))
         return found or [_key(self.source_id, b"record", self.span_id.bytes, b"")]
 
 
@@ -233,4 +238,6 @@ def _error_message(span: SpanView, trace: Trace) -> str:
 
 
 def _key(source_id: UUID, *parts: bytes) -> bytes:
-    return blake2b(b"\x1f".join((source_id.bytes, *parts)), digest_size=16).digest()
+    # Each part with its length: no character in one can pass for the end of it.
+    told = b"".join(len(part).to_bytes(4, "big") + part for part in (source_id.bytes, *parts))
+    return blake2b(told, digest_size=16).digest()
