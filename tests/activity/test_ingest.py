@@ -87,6 +87,10 @@ def test_json_is_understood_and_answered_in_json(token: str) -> None:
 
 
 REFUSALS = {
+    **{
+        f"JSON that is no object: {body.decode()}": (body, {"content_type": "application/json"}, 400)
+        for body in (b"null", b"5", b"[]", b'"x"')
+    },
     "not protobuf": (b"\xff\xff\xff", {}, 400),
     "not gzip": (b"plain", {"content_encoding": "gzip"}, 400),
     "cut gzip": (gzip.compress(b"x" * 1000)[:20], {"content_encoding": "gzip"}, 400),

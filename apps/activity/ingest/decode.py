@@ -76,7 +76,10 @@ def decode(signal: str, kind: str, body: bytes) -> Message:
         if kind == PROTOBUF:
             message.ParseFromString(body)
         else:
-            ParseDict(_with_binary_ids(orjson.loads(body), 0), message, ignore_unknown_fields=True)
+            told = orjson.loads(body)
+            if not isinstance(told, dict):
+                raise ValueError("it is no JSON object")
+            ParseDict(_with_binary_ids(told, 0), message, ignore_unknown_fields=True)
     except (DecodeError, ParseError, orjson.JSONDecodeError, ValueError, RecursionError) as error:
         raise Malformed(f"the body is not an OTLP {signal} request: {error}") from error
     return message
