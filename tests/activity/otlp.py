@@ -28,11 +28,11 @@ def attribute(key: str, value: Any) -> KeyValue:
 def span(
     name: str = "execute_tool lookup_order", attributes: dict[str, Any] | None = None, **fields: Any
 ) -> Span:
-    """A span that ended now; ids random unless given."""
+    """A span that begins now, so after whatever the test did before, and lasts 5 ms; ids random unless given."""
     now = time.time_ns()
     values = {
-        "trace_id": os.urandom(16), "span_id": os.urandom(8), "name": name, "start_time_unix_nano": now - 5_000_000,
-        "end_time_unix_nano": now,
+        "trace_id": os.urandom(16), "span_id": os.urandom(8), "name": name, "start_time_unix_nano": now,
+        "end_time_unix_nano": now + 5_000_000,
     } | fields  # fmt: skip
     return Span(attributes=[attribute(k, v) for k, v in (attributes or {}).items()], **values)
 
