@@ -12,7 +12,9 @@ from apps.activity.pipeline.relatives import read_traces
 from apps.activity.pipeline.step import step
 from apps.activity.pipeline.store import read_spans
 from apps.activity.services import Verdict, record_verdicts
-from apps.agents.models import Dependency, ObservedModel, ObservedTool
+from apps.agents.models import Agent, Dependency, ObservedModel, ObservedTool
+from apps.identity.roles import Role
+from apps.oversight.services.policies import set_tool_policy
 from tests import factories
 from tests.activity.otlp import drain, post, request, span, tool_span
 
@@ -161,6 +163,49 @@ def test_a_call_told_as_done_then_as_refused_is_blocked(token: str) -> None:
     post(request([refused], scope=scope), token)
     drain()
     assert (ToolCall.objects.get().status, ToolCall.objects.get().outcome) == ("denied", "blocked")
+
+
+CLAUDE = "com.anthropic.claude_code.tracing"
+
+
+def forbid_what_follows() -> None:
+    """Whoever has been seen may call nothing of what it calls."""
+    set_tool_policy(Agent.objects.get(), ["nothing_of_this"], actor=factories.make_person(Role.OPERATOR))
+
+
+@pytest.mark.parametrize("said", ["reject", "denied"])
+def test_a_refusal_is_believed_only_of_clients_that_refuse(said: str, token: str) -> None:
+    for attributes in ({}, {"decision": said}):
+        post(request([tool_span(attributes=attributes)]), token)
+        drain()
+        forbid_what_follows()
+    last = ToolCall.objects.latest("position")
+    assert (last.status, last.outcome) == ("ok", "violation")
+
+
+def claude_span(name: str, **attributes: Any) -> Any:
+    whole = name == "claude_code.tool"
+    ids = {"span_id": b"a" * 8} if whole else {"parent_span_id": b"a" * 8}
+    told = {"session.id": "s-1", "tool_use_id": "toolu_1", "tool_name": "Bash"} if whole else {}
+    return span(name, told | attributes, trace_id=TRACE, **ids)
+
+
+@pytest.mark.parametrize("order", [("refused", "ran"), ("ran", "refused")])
+def test_a_call_that_ran_was_not_refused(order: tuple[str, str], token: str) -> None:
+    """Whichever of the two is told first."""
+    pieces = {
+        "ran": lambda: claude_span("claude_code.tool.execution", success="true"),
+        "refused": lambda: claude_span("claude_code.tool.blocked_on_user", decision="reject"),
+    }
+    first = span("claude_code.tool", {"session.id": "s-0", "tool_use_id": "toolu_0", "tool_name": "Read"})
+    post(request([first], scope=CLAUDE), token)
+    drain()
+    forbid_what_follows()
+    for piece in (lambda: claude_span("claude_code.tool"), *(pieces[name] for name in order)):
+        post(request([piece()], scope=CLAUDE), token)
+        drain()
+    last = ToolCall.objects.get(call_id="toolu_1")
+    assert (last.status, last.outcome) == ("ok", "violation")
 
 
 @pytest.mark.parametrize("hidden", ["export_customers", "mcp__evil__lookup_order"])

@@ -81,7 +81,7 @@ DEFAULT: Mapping[str, Paths] = {
     "error_message": ("event:exception>exception.message", "error", "error.message"),
     "tool_status": ("gen_ai.tool.status", "gen_ai.task.status"),
     "success": ("success",),
-    "decision": ("decision",),
+    "decision": (),  # believed only of clients known to refuse calls themselves
     "calls_made": ("input.value", "gen_ai.task.input>inputs", "traceloop.entity.input>inputs"),
 }
 # Names that stand for nothing: google-adk writes the first where a call raised.
@@ -104,6 +104,7 @@ class Dialect:
     model_spans: frozenset[str] = frozenset()
     tool_events: frozenset[str] = frozenset()
     model_events: frozenset[str] = frozenset()
+    runs: frozenset[str] = frozenset()  # records that tell of a run, unless they say that it failed
     service_is_agent: bool = False  # this client never names its agent: the service is the agent
 
     def paths(self, name: str) -> Paths:
@@ -133,8 +134,13 @@ DIALECTS: tuple[Dialect, ...] = (
         part_spans=frozenset({"claude_code.tool.execution", "claude_code.tool.blocked_on_user"}),
         model_spans=frozenset({"claude_code.llm_request"}),
         tool_events=frozenset({"tool_result", "tool_decision"}),
+        runs=frozenset({"claude_code.tool.execution", "tool_result"}),
         service_is_agent=True,
-        reads={"provider": ("gen_ai.provider.name", "gen_ai.system"), "agent_name": ("agent.name",)},
+        reads={
+            "provider": ("gen_ai.provider.name", "gen_ai.system"),
+            "agent_name": ("agent.name",),
+            "decision": ("decision",),
+        },
     ),
     Dialect(
         "codex",
@@ -142,7 +148,8 @@ DIALECTS: tuple[Dialect, ...] = (
         "codex",
         tool_events=frozenset({"codex.tool_result", "codex.tool_decision"}),
         model_events=frozenset({"codex.sse_event"}),
-        reads={"provider": ("gen_ai.provider.name",)},
+        runs=frozenset({"codex.tool_result"}),
+        reads={"provider": ("gen_ai.provider.name",), "decision": ("decision",)},
     ),
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -46,6 +47,7 @@ class Report:
     result: Any
     is_cut: bool
     status: str
+    ran: bool
     error_type: str
     error_message: str
     request_model: str
@@ -93,6 +95,7 @@ def report_of(span: SpanView, trace: Trace) -> Report:
         result=result,
         is_cut=arguments_cut or result_cut,
         status=_status(span, trace),
+        ran=any(_tells_of_a_run(one) for one in (span, *trace.parts_of(span))),
         error_type=_error_type(span, trace),
         error_message=_error_message(span, trace),
         request_model=span.request_model,
@@ -113,8 +116,13 @@ def framework_of(span: SpanView) -> str:
 
 
 def merged(first: Report, second: Report) -> Report:
-    """Both as one: the graver status, the longer span of time, the first that says something."""
-    graver = max((first, second), key=lambda one: STATUS_ORDER[one.status])
+    """Both as one: the graver status, the longer span of time, the first that says something.
+
+    What ran was not refused, whatever its reporter says besides.
+    """
+    ran = first.ran or second.ran
+    believed = [one for one in (first, second) if not (ran and one.status == "denied")]
+    graver = max(believed or (first, second), key=lambda one: STATUS_ORDER[one.status])
     spans = [one for one in (first, second) if one.signal == "span"] or [first, second]
     ends = [one.ended_at for one in spans if one.ended_at]
     said = {
@@ -131,7 +139,8 @@ def merged(first: Report, second: Report) -> Report:
         ended_at=max(ends) if ends else None,
         complete=first.complete or second.complete,
         is_cut=first.is_cut or second.is_cut,
-        status=graver.status,
+        status=graver.status if believed else "ok",
+        ran=ran,
         error_type=graver.error_type or first.error_type or second.error_type,
         error_message=graver.error_message or first.error_message or second.error_message,
     )
@@ -201,10 +210,9 @@ def _times(span: SpanView) -> tuple[datetime, datetime | None]:
 
 
 def _status(span: SpanView, trace: Trace) -> str:
-    """In order: refused by a person or hook, OTLP status, the tool's own status, its execution, ok."""
+    """In order: refused by a person or hook before it ran, OTLP status, the tool's own status, its execution, ok."""
     records = [span, *trace.parts_of(span)]
-    decisions = {text(one.attributes, named_dialect(one.dialect), "decision").lower() for one in records}
-    if decisions & REFUSED:
+    if _is_refused(records):
         return "denied"
     if any(one.status == "error" for one in records):
         return "error"
@@ -217,6 +225,20 @@ def _status(span: SpanView, trace: Trace) -> str:
     if span.name.endswith("tool_decision"):
         return "unset"
     return "ok"
+
+
+def _is_refused(records: Sequence[SpanView]) -> bool:
+    """True when a client that refuses calls itself says so, and nothing tells of a run after all."""
+    decisions = {text(one.attributes, named_dialect(one.dialect), "decision").lower() for one in records}
+    return bool(decisions & REFUSED) and not any(_tells_of_a_run(one) for one in records)
+
+
+def _tells_of_a_run(record: SpanView) -> bool:
+    """True where there is a result, or a run is said to have gone well; a failed one may never have begun."""
+    dialect = named_dialect(record.dialect)
+    if read(record.attributes, dialect, "result") is not None:
+        return True
+    return record.name in dialect.runs and not _is_false(read(record.attributes, dialect, "success"))
 
 
 def _is_false(success: Any) -> bool:

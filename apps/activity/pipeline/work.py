@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from apps.activity.models import ToolCall
-from apps.activity.pipeline.reports import STATUS_ORDER, Report, merged
+from apps.activity.pipeline.reports import Report, merged
 from apps.activity.services import stand_gravest
 
 TOLD = (
@@ -93,11 +93,11 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
 
 
 def _fill(call: ToolCall, report: Report, work: Work) -> None:
-    """Bring what a report says into a call; a graver status is judged again."""
+    """Bring what a report says into a call; another status is judged again."""
     before = call.status
     _bring(call, merged(_as_report(call, report), report) if call.sources else report)
     call.sources = sorted({*call.sources, report.signal})
-    if call.agent_id is None or STATUS_ORDER[call.status] > STATUS_ORDER.get(before, 0):
+    if call.agent_id is None or call.status != before:
         work.to_judge.add(call.pk)
 
 
@@ -113,12 +113,18 @@ def _as_report(call: ToolCall, like: Report) -> Report:
     values = {name: getattr(call, name) for name in Report.__dataclass_fields__ if hasattr(call, name)}
     extra = {
         "span_id": like.span_id, "otel_span_id": bytes(call.span_id), "declared_agent_id": "", "framework": "",
-        "complete": False, "signal": "span" if "span" in call.sources else "log", "trace_id": bytes(call.trace_id),
+        "complete": False, "ran": _ran(call), "signal": "span" if "span" in call.sources else "log",
+        "trace_id": bytes(call.trace_id),
         "parent_span_id": bytes(call.parent_span_id) if call.parent_span_id else None,
     }  # fmt: skip
     if call.conversation_id == bytes(call.trace_id).hex():
         extra["conversation_id"] = ""  # it stood in for one that nobody had told yet
     return Report(**(values | extra))
+
+
+def _ran(call: ToolCall) -> bool:
+    """What is kept of the proof that it ran: its result, or that a log told it went well."""
+    return call.result is not None or ("log" in call.sources and call.status == "ok")
 
 
 def _duration_ms(call: ToolCall) -> float | None:
