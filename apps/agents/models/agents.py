@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce, Lower
 from django_fsm import FSMField
 
 from apps.agents import risk
+from apps.agents.wording import country_code, endpoint_address, visible_name
 from apps.identity.access import access_of
 from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
@@ -133,7 +134,7 @@ class Agent(models.Model):
     )
     version = models.PositiveIntegerField(default=1, editable=False)
     principal = models.OneToOneField(Principal, on_delete=models.PROTECT, related_name="agent")
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=200, validators=[visible_name])
     slug = models.SlugField(max_length=80, unique=True)
     purpose = models.TextField(blank=True)
     blueprint = models.ForeignKey(
@@ -152,10 +153,14 @@ class Agent(models.Model):
     )
     business_service = models.CharField(max_length=120, blank=True)
     environment = models.CharField(max_length=12, choices=Environment.choices, blank=True)
-    endpoints = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    endpoints = ArrayField(
+        models.CharField(max_length=300, validators=[endpoint_address]), default=list, blank=True
+    )
     languages = ArrayField(models.CharField(max_length=35), default=list, blank=True)
     users_served = models.CharField(max_length=200, blank=True)
-    countries = ArrayField(models.CharField(max_length=2), default=list, blank=True)
+    countries = ArrayField(
+        models.CharField(max_length=2, validators=[country_code]), default=list, blank=True
+    )
     retention_days = models.PositiveIntegerField(null=True, blank=True)
     sub_processors = ArrayField(models.CharField(max_length=120), default=list, blank=True)
     oversight_level = models.CharField(max_length=12, choices=OversightLevel.choices, blank=True)

@@ -30,6 +30,7 @@ from apps.agents.services.dependencies import Seen, observe_models, observe_tool
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import new_agent
 from apps.agents.signals import agents_discovered
+from apps.agents.wording import visibly
 from apps.identity.models import Principal
 from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.ids import first_id_at
@@ -236,7 +237,7 @@ def _room_of(source_id: UUID) -> int:
 
 
 def _create(sighting: Sighting, source: Principal, system: Principal) -> Agent:
-    agent = _new(_display_name(sighting), sighting, source)
+    agent = _new(visibly(_display_name(sighting)), sighting, source)
     AgentAlias.objects.create(
         agent=agent,
         source=source,
