@@ -12,7 +12,6 @@ from apps.activity import queries
 from apps.activity.feed import short
 from apps.activity.filters import CallFilter
 from apps.activity.models import Outcome, ToolCall
-from apps.agents.models import Agent
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
@@ -34,7 +33,7 @@ def feed(request: PageRequest) -> HttpResponse:
     context = {
         "calls": calls,
         "position": position,
-        "agents": Agent.objects.visible_to(request.actor).order_by("name")[:200],
+        "agents": queries.agents_to_choose(request.GET.get("agent", ""), actor=request.actor),
         "chosen_agent": request.GET.get("agent", ""),
         "chosen_outcomes": request.GET.getlist("outcome"),
         "pulse": queries.pulse(request.actor),

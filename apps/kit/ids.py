@@ -32,6 +32,14 @@ def first_id_at(moment: datetime) -> uuid.UUID:
     return uuid.UUID(int=(_ms(moment) << 80))
 
 
+def id_or_none(text: str) -> uuid.UUID | None:
+    """The id that somebody wrote; None when it is none."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
 def time_of(identifier: uuid.UUID) -> datetime:
     """The millisecond written in the first 48 bits of a time-ordered id."""
     return EPOCH + timedelta(milliseconds=identifier.int >> 80)

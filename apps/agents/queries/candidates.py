@@ -12,6 +12,7 @@ from django.db.models import Count, F, Q, QuerySet
 from apps.agents.matching import HIGH, MEDIUM, Found, address_of, declared_id_of, plain_name
 from apps.agents.models import Agent, AgentAlias, Candidate, Evidence, SourceKind, State, agent_id_of, plain
 from apps.identity.models import Principal
+from apps.kit.ids import id_or_none
 from apps.kit.ui.parts import Option
 
 GONE = (State.RETIRED,)
@@ -84,7 +85,7 @@ def _condition(keys: list[tuple[str, str]]) -> Q | None:
     numbers = [
         number for kind, key in keys if kind == "declared" and (number := agent_id_of(key)) is not None
     ]
-    ids = [identifier for kind, key in keys if kind == "declared" and (identifier := _uuid(key))]
+    ids = [identifier for kind, key in keys if kind == "declared" and (identifier := id_or_none(key))]
     addresses = [form for kind, key in keys if kind == "address" for form in (key, f"{key}/")]
     places = [form for kind, key in keys if kind == "repository" for form in (key, f"{key}.git", f"{key}/")]
     condition |= Q(number__in=numbers) | Q(pk__in=ids)
@@ -103,13 +104,6 @@ def _why(agent: Any, candidate: Candidate, keys: set[tuple[str, str]]) -> str:
         return "it answers at the same address"
     is_here = bool(agent.repository) and ("repository", repository_of(agent.repository)) in keys
     return "same repository and name" if is_here and agent.plain_name == plain_name(candidate.name) else ""
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def likely_matches(candidates: Sequence[Candidate], actor: Principal) -> dict[UUID, Match]:

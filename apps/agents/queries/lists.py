@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
@@ -23,6 +22,7 @@ from apps.agents.quality import QUEUES
 from apps.identity.access import access_of
 from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
+from apps.kit.ids import id_or_none
 from apps.kit.ui import marks
 from apps.kit.ui.charts import Cell, HeatMatrix
 from apps.kit.ui.parts import Option
@@ -72,7 +72,7 @@ def facets(visible: QuerySet[Agent], asked: QueryDict, *, actor: Principal) -> l
         for name, (label, column, choices) in FACETS.items()
     ]
     teams = _counts(_left_by_others("team", visible, asked, actor), "team_id")
-    shown = Team.objects.filter(pk__in={*filter(None, teams), *filter(_is_uuid, asked.getlist("team"))})
+    shown = Team.objects.filter(pk__in={*filter(None, teams), *filter(id_or_none, asked.getlist("team"))})
     found.append(Facet("team", "Team", [Option(str(t.pk), t.name, teams.get(t.pk, 0)) for t in shown]))
     found.append(
         Facet("certification", "Certification", [Option(value, label) for value, label in CERTIFICATION])
@@ -90,7 +90,7 @@ def chips(asked: QueryDict) -> list[Chip]:
         Chip(name, label, raw, raw) for name, label in TYPED.items() for raw in asked.getlist(name) if raw
     ]
     for name, label, model in (("team", "Team", Team), ("owner", "Owner", Principal)):
-        ids = [raw for raw in asked.getlist(name) if _is_uuid(raw)]
+        ids = [raw for raw in asked.getlist(name) if id_or_none(raw)]
         rows = model._default_manager.filter(pk__in=ids) if ids else ()
         found += [Chip(name, label, str(row), str(row.pk)) for row in rows]
     return found
@@ -127,29 +127,23 @@ def _key(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
 def fleet_matrix(agents: QuerySet[Agent], list_url: str) -> HeatMatrix:
-    """Agents by tier and state; one query."""
+    """Agents by tier and state, with every state that holds one; one query."""
     counted = agents.order_by().values_list("tier", "state").annotate(count=Count("*"))
     counts = {(tier, state): count for tier, state, count in counted}
+    held = {state for _, state in counts}
+    shown = [state for state in State if state in SHOWN_STATES or state in held]
     rows = [
         (
             marks.tier(tier),
             [
                 Cell(counts.get((tier, state), 0), f"{list_url}?state={state.value}{_tier_query(tier)}")
-                for state in SHOWN_STATES
+                for state in shown
             ],
         )
         for tier in (4, 3, 2, 1, None)
     ]
-    columns = [marks.state(state) for state in SHOWN_STATES]
+    columns = [marks.state(state) for state in shown]
     return HeatMatrix("Agents by tier and state", "Tier", columns, rows)
 
 
@@ -166,7 +160,7 @@ def edges_visible_to(actor: Principal) -> QuerySet[Dependency]:
 
 
 def _tier_query(tier: int | None) -> str:
-    return f"&tier={tier}" if tier else ""
+    return f"&tier={tier or 'none'}"
 
 
 def _counts(agents: QuerySet[Agent], column: str) -> dict[object, int]:

@@ -27,6 +27,7 @@ from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError, NotFound
+from apps.kit.ids import id_or_none
 from apps.kit.ui.paging import page_of
 from apps.kit.ui.problems_in_forms import show_problem
 
@@ -257,10 +258,4 @@ def _to_list(query: str) -> HttpResponseRedirect:
 
 
 def _uuids(texts: list[str]) -> list[UUID]:
-    found = []
-    for text in texts[:1000]:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found
+    return [found for text in texts[:1000] if (found := id_or_none(text))]
