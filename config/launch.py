@@ -250,7 +250,7 @@ class Launch:
             console.print(f"  {line}", markup=False)
         if not self.demo:
             console.print("  First time? Make an administrator: make administrator")
-        console.print("  Ctrl-C stops everything. Logs: .chancery/log\n")
+        console.print(f"  Ctrl-C stops everything. Logs: {_near(self.folder / 'log')}\n", soft_wrap=True)
 
     def _follow(self) -> None:
         """Stay until stopped; in the demo, tell the story as it happens."""
@@ -261,6 +261,11 @@ class Launch:
                     break
                 console.print(f"  [dim]{time.strftime('%H:%M:%S')}[/dim]  {line}")
             time.sleep(0.3)
+
+
+def _near(path: Path) -> Path:
+    """A path as one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _tail(path: Path) -> Any:

@@ -71,7 +71,8 @@ def finding_resolve(request: PageRequest, finding_id: UUID) -> HttpResponse:
 def run_drift(request: PageRequest) -> HttpResponse:
     """Compare every certified agent with its baseline now."""
     run = runs.run_drift_detection(actor=request.actor)
-    messages.success(request, f"{run.agents} certified agents compared, {run.findings} new findings.")
+    found = f"{run.findings} new finding{'' if run.findings == 1 else 's'}"
+    messages.success(request, f"Certified agents compared: {run.agents}. {found.capitalize()}.")
     return redirect("compliance:findings")
 
 
@@ -79,7 +80,7 @@ def run_drift(request: PageRequest) -> HttpResponse:
 @page(Permission.JOBS_RUN)
 def run_expiry(request: PageRequest) -> HttpResponse:
     """End the certifications whose time is over now."""
-    messages.success(request, f"{runs.run_expiry(actor=request.actor)} certifications ended.")
+    messages.success(request, f"Certifications ended: {runs.run_expiry(actor=request.actor)}.")
     return redirect("compliance:certifications")
 
 

@@ -105,5 +105,7 @@ def _policy(situation: Situation, tool: ToolName) -> Objection | None:
         return None
     return Objection(
         "policy.tool_not_allowed",
-        f"{tool} is not among the {len(allowed)} tools that {situation.name} may call.",
+        f"{tool} is not among the {len(allowed)} tools that {situation.name} may call."
+        if len(allowed) != 1
+        else f"{tool} is not {next(iter(allowed))}, the only tool that {situation.name} may call.",
     )

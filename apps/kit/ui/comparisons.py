@@ -164,9 +164,13 @@ def expiry_strip(strip: ExpiryStrip) -> SafeString:
     dots = joined(_expiry_dots(strip))
     ticks = format_html_join(
         "",
-        '<line class="c-grid" x1="{0}" x2="{0}" y1="0" y2="44"/><text class="mid" x="{0}" y="60">{1}</text>',
+        '<line class="c-grid" x1="{0}" x2="{0}" y1="0" y2="44"/><text class="{2}" x="{0}" y="60">{1}</text>',
         (
-            (f"{_days_across(day, strip.span_days):.2f}%", "today" if day == 0 else f"{day} d")
+            (
+                f"{_days_across(day, strip.span_days):.2f}%",
+                "today" if day == 0 else f"{day} d",
+                "end" if day == strip.span_days else "mid",
+            )
             for day in strip.marks
         ),
     )
