@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, discoveries, graph, record, views
+from apps.agents.api import bulk, discoveries, exports, graph, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -29,6 +29,8 @@ urlpatterns = [
         record.GrantViewSet.as_view(revoke),
         name="agent-grant-revoke",
     ),
+    path(f"{of_agent}/bill-of-materials", exports.BillView.as_view(), name="agent-bill"),
+    path(f"{of_agent}/agent-card", exports.CardView.as_view(), name="agent-card"),
     path(f"{of_agent}/versions", record.VersionViewSet.as_view(many), name="agent-versions"),
     path(f"{of_agent}/claims", record.ClaimViewSet.as_view(many), name="agent-claims"),
     path(
