@@ -18,31 +18,36 @@ from django.conf import settings
 
 from apps.activity.ingest import asgi as ingest
 from apps.activity.ingest.settings import IngestSettings
+from apps.oversight.registry_mcp import PATH, RegistryDoor
 from config.routing import websocket_urlpatterns
 from config.sockets import NOWHERE, SameOrigin
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
+registry_door = RegistryDoor()
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    """Telemetry goes to the bare door, everything else to Django."""
-    chosen = ingest.application if scope["path"].startswith("/v1/") else django_application
-    await chosen(scope, receive, send)
+    """Telemetry goes to the bare door, MCP to the registry's, everything else to Django."""
+    await _chosen(scope["path"])(scope, receive, send)
+
+
+def _chosen(path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    if path.startswith("/v1/"):
+        return ingest.application
+    return registry_door if path == PATH else django_application
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """Open the ingest door at start, write what waits at the end."""
-    while True:
-        event = await receive()
-        if event["type"] == "lifespan.startup":
-            await ingest.startup(_ingest_settings())
-            await send({"type": "lifespan.startup.complete"})
-        else:
-            await ingest.shutdown()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
+    """Open the doors at start; at the end write what waits."""
+    await receive()
+    async with registry_door.opened():
+        await ingest.startup(_ingest_settings())
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await ingest.shutdown()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 def _ingest_settings() -> IngestSettings:

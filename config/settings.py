@@ -50,6 +50,9 @@ try:
     MOST_NEW_AGENTS_PER_HOUR = env.int(
         "CHANCERY_MOST_NEW_AGENTS_PER_HOUR", default=500, validate=validate.Range(min=1)
     )
+    AGENT_DIRECTORY = env.str(
+        "CHANCERY_AGENT_DIRECTORY", default="off", validate=validate.OneOf(["off", "team", "everywhere"])
+    )
     PARTITION_DAYS_AHEAD = env.int(
         "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
     )

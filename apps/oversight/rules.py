@@ -56,12 +56,19 @@ class Verdict:
 
 def objection_to(situation: Situation, tool: ToolName, at: datetime) -> Objection | None:
     """The first rule that forbids `tool` at `at`; None when nothing does."""
-    return (
-        _breaker(situation, at)
-        or _state(situation)
-        or _certification(situation, at)
-        or _policy(situation, tool)
-    )
+    return standing_objection(situation, at) or _policy(situation, tool)
+
+
+def standing_objection(situation: Situation, at: datetime) -> Objection | None:
+    """What forbids the agent to do anything at all at `at`; None when nothing does."""
+    return _breaker(situation, at) or _state(situation) or _certification(situation, at)
+
+
+def objection_to_calling(situation: Situation, at: datetime) -> Objection | None:
+    """Why no other agent may rely on this one; None when it is in production, in order and not stopped."""
+    if situation.state not in WORKING_STATES | STOPPED_STATES.keys():
+        return Objection("lifecycle.not_in_production", f"{situation.name} is not in production.")
+    return standing_objection(situation, at)
 
 
 def verdict_on(situation: Situation, tool: ToolName, at: datetime, *, status: str, error: str) -> Verdict:

@@ -13,7 +13,7 @@ from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.oversight.models import Decision
-from apps.oversight.rules import objection_to
+from apps.oversight.rules import Objection, objection_to, objection_to_calling
 from apps.oversight.situations import situation_of
 
 
@@ -37,10 +37,24 @@ def decide(agent: Agent, question: Question, *, actor: Principal) -> Decision:
     Two queries and one insert.
     """
     require_for(actor, Permission.DECISIONS_ASK, agent)
+    return _answer(agent, question, actor)
+
+
+@transaction.atomic
+def decide_on_call(caller: Agent, callee: Agent, *, actor: Principal) -> Decision:
+    """May `caller` hand work to `callee`? As for a tool with the callee's slug for a name; denied, too, while the
+    callee is not in production, not in order or stopped. Kept like every decision."""
+    require_for(actor, Permission.DECISIONS_ASK, caller)
+    callee = Agent.objects.select_related("tool_policy").get(pk=callee.merged_into_id or callee.pk)
+    unfit = objection_to_calling(situation_of(callee), timezone.now())
+    return _answer(caller, Question(callee.slug, operation="call_agent"), actor, unfit)
+
+
+def _answer(agent: Agent, question: Question, actor: Principal, besides: Objection | None = None) -> Decision:
     now, tool = timezone.now(), tool_named(question.tool_name, question.mcp_server)
     agent = Agent.objects.select_related("tool_policy").get(pk=agent.merged_into_id or agent.pk)
     situation = situation_of(agent)
-    objection = objection_to(situation, tool, now)
+    objection = objection_to(situation, tool, now) or besides
     limited = situation.allowed_tools is not None
     allowed_because = "The tool policy allows it." if limited else "No tool policy limits this agent."
     return Decision.objects.create(
