@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 
-from apps.agents.filters import CERTIFICATION, KEPT, OWNED, TIERS, AgentFilter
+from apps.agents.filters import CERTIFICATION, KEPT, OWNED, TIERS
 from apps.agents.models import (
     Agent,
     AiActClass,
@@ -25,7 +25,6 @@ from apps.identity.roles import Permission
 from apps.kit.ids import id_or_none
 from apps.kit.ui import marks
 from apps.kit.ui.charts import Cell, HeatMatrix
-from apps.kit.ui.parts import Option
 
 SHOWN_STATES = (
     State.DISCOVERED, State.REGISTERED, State.CERTIFIED, State.STAGING, State.PRODUCTION, State.SUSPENDED,
@@ -56,30 +55,6 @@ class Chip:
     raw: str
 
 
-@dataclass(frozen=True)
-class Facet:
-    """One group of filter values; each value with how many agents it would leave."""
-
-    name: str
-    label: str
-    options: list[Option]
-
-
-def facets(visible: QuerySet[Agent], asked: QueryDict, *, actor: Principal) -> list[Facet]:
-    """The groups beside the list, each counted among what the other filters leave. One query a group."""
-    found = [
-        Facet(name, label, _options(name, column, choices, visible, asked, actor))
-        for name, (label, column, choices) in FACETS.items()
-    ]
-    teams = _counts(_left_by_others("team", visible, asked, actor), "team_id")
-    shown = Team.objects.filter(pk__in={*filter(None, teams), *filter(id_or_none, asked.getlist("team"))})
-    found.append(Facet("team", "Team", [Option(str(t.pk), t.name, teams.get(t.pk, 0)) for t in shown]))
-    found.append(
-        Facet("certification", "Certification", [Option(value, label) for value, label in CERTIFICATION])
-    )
-    return found
-
-
 def chips(asked: QueryDict) -> list[Chip]:
     """The active filters, each removable by itself. One query where teams or owners are among them."""
     found = []
@@ -94,37 +69,6 @@ def chips(asked: QueryDict) -> list[Chip]:
         rows = model._default_manager.filter(pk__in=ids) if ids else ()
         found += [Chip(name, label, str(row), str(row.pk)) for row in rows]
     return found
-
-
-def _options(
-    name: str,
-    column: str,
-    choices: list[tuple[str, str]],
-    visible: QuerySet[Agent],
-    asked: QueryDict,
-    actor: Principal,
-) -> list[Option]:
-    counts = {
-        _key(value): n for value, n in _counts(_left_by_others(name, visible, asked, actor), column).items()
-    }
-    ticked = set(asked.getlist(name))
-    return [
-        Option(value, label, counts.get(value, 0))
-        for value, label in choices
-        if counts.get(value) or value in ticked or name == "tier"
-    ]
-
-
-def _left_by_others(
-    name: str, visible: QuerySet[Agent], asked: QueryDict, actor: Principal
-) -> QuerySet[Agent]:
-    others = asked.copy()
-    others.pop(name, None)
-    return AgentFilter(others, visible, actor=actor).qs
-
-
-def _key(value: object) -> str:
-    return "none" if value is None else str(value)
 
 
 def fleet_matrix(agents: QuerySet[Agent], list_url: str) -> HeatMatrix:
@@ -161,10 +105,6 @@ def edges_visible_to(actor: Principal) -> QuerySet[Dependency]:
 
 def _tier_query(tier: int | None) -> str:
     return f"&tier={tier or 'none'}"
-
-
-def _counts(agents: QuerySet[Agent], column: str) -> dict[object, int]:
-    return dict(agents.order_by().values_list(column).annotate(count=Count("*")))
 
 
 @dataclass(frozen=True)

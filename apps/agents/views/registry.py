@@ -17,7 +17,8 @@ from apps.agents.filters import AgentFilter
 from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
 from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
-from apps.agents.queries.lists import chips, facets, view_links
+from apps.agents.queries.facets import facets
+from apps.agents.queries.lists import chips, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
 from apps.agents.search import agents_like, search_agents
 from apps.agents.services.registry import create_draft, edit_agent
@@ -43,10 +44,12 @@ def agent_list(request: PageRequest) -> HttpResponse:
     asked = _without_q(request.GET) if text else request.GET
     visible = Agent.objects.visible_to(request.actor).on_record()
     narrowed = AgentFilter(asked, visible.with_people(), actor=request.actor)
+    groups, total = facets(visible, asked, actor=request.actor)
     columns = _columns(request, FOUND if text else DEFAULT)
     views = view_links(request.actor, request.GET, reverse("agents:list"))
     context = {
-        "facets": facets(visible, asked, actor=request.actor),
+        "facets": groups,
+        "total": total,
         "chips": chips(asked),
         "columns": columns,
         "all_columns": [(column, column in columns) for column in COLUMNS.values()],
@@ -186,7 +189,6 @@ def _paged(request: PageRequest, narrowed: AgentFilter, columns: list[Column]) -
     return {
         "rows": [(agent, None) for agent in shown.rows],
         "page": shown,
-        "total": narrowed.qs.order_by().count(),
     }
 
 

@@ -82,6 +82,7 @@ _BASES: Final = (
 )
 
 
+@lru_cache(maxsize=512)
 def icon(name: str, size: str = "") -> SafeString:
     """A symbol of static/icons.svg, hidden from screen readers: the word stands beside it."""
     return format_html(
@@ -92,6 +93,7 @@ def icon(name: str, size: str = "") -> SafeString:
     )
 
 
+@lru_cache(maxsize=4096)
 def sign_path(agent_id: object) -> str:
     """The strokes of an agent's sign, in a 20 by 20 box. Recognition, not identity: show the id too."""
     top, middle, base = hashlib.sha256(str(agent_id).encode()).digest()[:3]
