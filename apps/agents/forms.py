@@ -10,8 +10,8 @@ from django import forms
 from django.core.exceptions import FieldDoesNotExist
 
 from apps.agents import risk
-from apps.agents.fields import FIELDS, Field
-from apps.agents.models import Agent, Blueprint, CustomField
+from apps.agents.fields import EDITABLE, FIELDS, Field
+from apps.agents.models import Agent, CustomField
 from apps.agents.operations import VERBS, Operation
 from apps.identity.models import Principal, Team
 from apps.identity.queries import people_visible_to
@@ -30,7 +30,7 @@ HINTS = {
     "users_served": "Whom it serves: tellers, retail customers in Finland.",
 }
 SECTIONS = (
-    ("What it is", ("name", "purpose", "business_service", "environment", "framework", "repository", "blueprint", "endpoints")),
+    ("What it is", ("name", "purpose", "business_service", "environment", "framework", "repository", "endpoints")),
     ("Who answers for it", ("owner", "deputy", "team")),
     ("Whom and what it reaches", ("users_served", "countries", "languages", "retention_days", "sub_processors")),
     ("Oversight", ("oversight_level", "ai_act_class", "tags")),
@@ -63,9 +63,8 @@ def form_field(spec: Field, *, actor: Principal, required: bool = False) -> form
     }  # fmt: skip
     if spec.kind == "person":
         return PersonField(actor=actor, **common)
-    if spec.kind in ("team", "blueprint"):
-        rows = Team.objects.all() if spec.kind == "team" else Blueprint.objects.all()
-        return forms.ModelChoiceField(rows, empty_label=f"No {spec.kind}", **common)
+    if spec.kind == "team":
+        return forms.ModelChoiceField(Team.objects.all(), empty_label="No team", **common)
     if spec.kind == "level":
         return _level(spec, common)
     if spec.choices:
@@ -220,7 +219,8 @@ class BulkForm(_FieldsForm):
 
     def __init__(self, *args: Any, actor: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, spec in FIELDS.items():
+        for name in EDITABLE:
+            spec = FIELDS[name]
             if name not in ("name", "custom"):
                 self.add(name, actor=actor)
                 verbs = VERBS if spec.kind == "list" else {v: VERBS[v] for v in ("set", "clear")}
@@ -294,7 +294,7 @@ def initial_of(agent: Agent) -> dict[str, Any]:
     """The record as a form's first values."""
     custom = {f"custom.{key}": _shown(value) for key, value in agent.custom.items()}
     return (
-        {name: getattr(agent, name) for name in FIELDS if name != "custom"}
+        {name: getattr(agent, name) for name in EDITABLE if name != "custom"}
         | custom
         | {"version": agent.version}
     )

@@ -90,7 +90,9 @@ def _line(agent: Agent, name: str, claims: list[Claim]) -> Line:
     spec, value = FIELDS[name], getattr(agent, name)
     best = min(claims, key=lambda one: (rank(name, one.origin), one.source), default=None)
     contradicted = any(
-        one.value != best.value for one in claims if best and not one.settled_at and one is not best
+        one.value != best.value
+        for one in claims
+        if best and not one.settled_at and one is not best and one.origin != Origin.BLUEPRINT
     )
     link = value if spec.kind == "link" and value else ""
     return Line(spec, words_of(name, value), link, best, contradicted)

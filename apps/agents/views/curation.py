@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.agents.access import require_for
-from apps.agents.fields import FIELDS
+from apps.agents.fields import EDITABLE, FIELDS
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import BulkForm, OneFieldForm, initial_of
 from apps.agents.models import Agent, AgentMerge, Claim, CurationItem, CurationJob
@@ -117,7 +117,7 @@ def one_field(request: PageRequest, agent_id: UUID, name: str) -> HttpResponse:
     """One field of the record, edited where it stands; as a page of its own without script."""
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.AGENTS_CURATE, agent)
-    if name not in FIELDS or name == "custom":
+    if name not in EDITABLE or name == "custom":
         raise NotFound("There is no such field.")
     form = OneFieldForm(request.POST or None, name=name, initial=initial_of(agent), actor=request.actor)
     if request.method == "POST" and form.is_valid():
@@ -142,7 +142,7 @@ def one_field(request: PageRequest, agent_id: UUID, name: str) -> HttpResponse:
 def field_value(request: PageRequest, agent_id: UUID, name: str) -> HttpResponse:
     """One field as the record shows it: what leaving its form leads back to."""
     agent = visible_agent(request, agent_id)
-    if name not in FIELDS or name == "custom":
+    if name not in EDITABLE or name == "custom":
         raise NotFound("There is no such field.")
     return render(request, "agents/_one_value.html", {"agent": agent, "spec": FIELDS[name]})
 
