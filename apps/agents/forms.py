@@ -101,7 +101,7 @@ def _longest(name: str) -> int | None:
         return None
 
 
-class _FieldsForm(PlainForm):
+class FieldsForm(PlainForm):
     """A form over some of the curated fields."""
 
     def add(self, name: str, *, actor: Principal, required: bool = False) -> None:
@@ -114,7 +114,7 @@ class _FieldsForm(PlainForm):
         return [self[name] for name in risk.FIELDS]
 
 
-class RecordForm(_FieldsForm):
+class RecordForm(FieldsForm):
     """What is asked for when an agent is adopted: its name, purpose, people and the four levels."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -126,19 +126,20 @@ class RecordForm(_FieldsForm):
         self.add("team", actor=actor)
 
 
-class EditForm(_FieldsForm):
+class EditForm(FieldsForm):
     """The whole record of an agent; what is unknown may stay so. Custom fields are `custom.<key>`."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, actor: Principal, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, actor: Principal, agent: Agent, **kwargs: Any) -> None:
+        super().__init__(*args, initial=initial_of(agent), **kwargs)
         for _, names in SECTIONS:
             for name in names:
                 self.add(name, actor=actor, required=name == "name")
         for name in risk.FIELDS:
             self.add(name, actor=actor)
-        self.custom = list(CustomField.objects.all())
+        self.kept = agent.custom
+        self.custom = list(CustomField.objects.asked_of(agent.team_id))
         for custom in self.custom:
             self.fields[f"custom.{custom.key}"] = custom_form_field(custom)
 
@@ -155,8 +156,7 @@ class EditForm(_FieldsForm):
         values = {name: value for name, value in self.cleaned_data.items() if name in FIELDS}
         if self.custom:
             said = {one.key: custom_value(self.cleaned_data[f"custom.{one.key}"]) for one in self.custom}
-            kept = {key: value for key, value in said.items() if value not in (None, "")}
-            values["custom"] = kept
+            values["custom"] = {k: v for k, v in (self.kept | said).items() if v not in (None, "")}
         return values
 
 
@@ -195,7 +195,7 @@ _CUSTOM: Mapping[CustomField.Kind, Any] = {
 }
 
 
-class OneFieldForm(_FieldsForm):
+class OneFieldForm(FieldsForm):
     """One field of one record, edited where it stands."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -210,7 +210,7 @@ class OneFieldForm(_FieldsForm):
         return self[self.name]
 
 
-class BulkForm(_FieldsForm):
+class BulkForm(FieldsForm):
     """A verb and a value for each field of a bulk edit; `field.verb` is empty for a field left alone."""
 
     reason = forms.CharField(

@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, discoveries, graph, record, views
+from apps.agents.api import blueprints, bulk, discoveries, graph, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -12,6 +12,7 @@ router.register("models", record.ModelEndpointViewSet, "models")
 router.register("predictive-models", record.PredictiveModelViewSet, "predictive-models")
 router.register("data-sources", record.DataSourceViewSet, "data-sources")
 router.register("systems", record.SystemViewSet, "systems")
+router.register("blueprints", blueprints.BlueprintViewSet, "blueprints")
 router.register("discoveries", discoveries.DiscoveryViewSet, "discoveries")
 router.register("dependencies", record.DependencyViewSet, "dependencies")
 of_agent = "agents/<uuid:agent_id>"
@@ -28,6 +29,16 @@ urlpatterns = [
         f"{of_agent}/grants/<uuid:pk>/revoke",
         record.GrantViewSet.as_view(revoke),
         name="agent-grant-revoke",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/grants",
+        blueprints.BlueprintGrantViewSet.as_view(many),
+        name="blueprint-grants",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/grants/<uuid:pk>/revoke",
+        blueprints.BlueprintGrantViewSet.as_view(revoke),
+        name="blueprint-grant-revoke",
     ),
     path(f"{of_agent}/versions", record.VersionViewSet.as_view(many), name="agent-versions"),
     path(f"{of_agent}/claims", record.ClaimViewSet.as_view(many), name="agent-claims"),

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
+from django.db.models.fields.json import KT
 from django.http import QueryDict
 
-from apps.agents.filters import CERTIFICATION, KEPT, OWNED, TIERS, AgentFilter
+from apps.agents.filters import CERTIFICATION, CUSTOM, KEPT, OWNED, TIERS, AgentFilter
 from apps.agents.models import (
     Agent,
     AiActClass,
+    Blueprint,
     BreakerState,
+    CustomField,
     Dependency,
     Environment,
     NodeKind,
@@ -43,6 +46,8 @@ CHOSEN = FACETS | {
     "kept": ("Only", "", KEPT),
     "owned": ("Owner", "", OWNED),
 }
+YES_NO = [("true", "Yes"), ("false", "No")]
+MOST_CUSTOM = 12
 TYPED = {"tag": "Tag", "framework": "Framework"}
 
 
@@ -55,14 +60,20 @@ class Chip:
     value: str
     raw: str
 
+    @property
+    def is_custom(self) -> bool:
+        return self.name.startswith(CUSTOM)
+
 
 @dataclass(frozen=True)
 class Facet:
-    """One group of filter values; each value with how many agents it would leave."""
+    """One group of filter values; each value with how many agents it would leave. `typed`: one that is typed in, with
+    what stands there now."""
 
     name: str
     label: str
     options: list[Option]
+    typed: str | None = None
 
 
 def facets(visible: QuerySet[Agent], asked: QueryDict, *, actor: Principal) -> list[Facet]:
@@ -77,11 +88,31 @@ def facets(visible: QuerySet[Agent], asked: QueryDict, *, actor: Principal) -> l
     found.append(
         Facet("certification", "Certification", [Option(value, label) for value, label in CERTIFICATION])
     )
+    return [*found, *_custom_facets(visible, asked, actor)]
+
+
+def _custom_facets(visible: QuerySet[Agent], asked: QueryDict, actor: Principal) -> list[Facet]:
+    """Custom fields: those of few values to tick with their counts (a query each), the others to type in."""
+    found = []
+    for one in CustomField.objects.all()[:MOST_CUSTOM]:
+        name = f"{CUSTOM}{one.key}"
+        choices = (
+            YES_NO if one.kind == CustomField.Kind.BOOLEAN else [(value, value) for value in one.choices]
+        )
+        if one.kind not in (CustomField.Kind.BOOLEAN, CustomField.Kind.CHOICE):
+            found.append(Facet(name, one.label, [], asked.get(name, "")))
+            continue
+        rows = _left_by_others(name, visible, asked, actor).annotate(said=KT(f"custom__{one.key}"))
+        counts = dict(rows.order_by().values_list("said").annotate(count=Count("*")))
+        found.append(
+            Facet(name, one.label, [Option(value, label, counts.get(value, 0)) for value, label in choices])
+        )
     return found
 
 
 def chips(asked: QueryDict) -> list[Chip]:
-    """The active filters, each removable by itself. One query where teams or owners are among them."""
+    """The active filters, each removable by itself. One query for each of teams, owners, blueprints and custom fields that
+    are among them."""
     found = []
     for name, (label, _, choices) in CHOSEN.items():
         known = dict(choices)
@@ -89,11 +120,25 @@ def chips(asked: QueryDict) -> list[Chip]:
     found += [
         Chip(name, label, raw, raw) for name, label in TYPED.items() for raw in asked.getlist(name) if raw
     ]
-    for name, label, model in (("team", "Team", Team), ("owner", "Owner", Principal)):
+    for name, label, model in (
+        ("team", "Team", Team),
+        ("owner", "Owner", Principal),
+        ("blueprint", "Blueprint", Blueprint),
+    ):
         ids = [raw for raw in asked.getlist(name) if _is_uuid(raw)]
         rows = model._default_manager.filter(pk__in=ids) if ids else ()
         found += [Chip(name, label, str(row), str(row.pk)) for row in rows]
-    return found
+    return found + _custom_chips(asked)
+
+
+def _custom_chips(asked: QueryDict) -> list[Chip]:
+    keys = [name.removeprefix(CUSTOM) for name in asked if name.startswith(CUSTOM) and "\0" not in name]
+    return [
+        Chip(f"{CUSTOM}{one.key}", one.label, dict(YES_NO).get(raw, raw), raw)
+        for one in (CustomField.objects.filter(key__in=keys) if keys else ())
+        for raw in asked.getlist(f"{CUSTOM}{one.key}")
+        if raw
+    ]
 
 
 def _options(

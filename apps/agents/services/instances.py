@@ -205,8 +205,8 @@ def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
             agent,
             f"It is an instance of {agent.blueprint.name}; detach it there first.",
         )
-    if agent.merged_into_id:
-        return InstanceResult(agent.name, "refused", agent, "It is part of another record.")
+    if agent.merged_into_id or agent.withdrawn_at:
+        return InstanceResult(agent.name, "refused", agent, "It is on record no longer.")
     return None
 
 

@@ -257,7 +257,7 @@ def record_problems(agent: Agent, changed: set[str]) -> dict[str, str]:
     if agent.owner_id and agent.owner_id == agent.deputy_id:
         problems["deputy"] = "Choose somebody other than the owner"
     if "custom" in changed:
-        problems |= custom_problems(agent.custom)
+        problems |= custom_problems(agent.custom, agent.team_id)
     return problems
 
 

@@ -23,14 +23,12 @@ from apps.agents.services.merging import may_undo_merge, merge_agents, undo_merg
 from apps.agents.services.registry import edit_agent
 from apps.agents.services.shelf import remove_view, save_view, set_bookmark
 from apps.agents.services.writing import plan_bulk_edit, words_before_and_after
-from apps.agents.views.doors import visible_agent
+from apps.agents.views.doors import uuids_in, visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError, NotFound
 from apps.kit.ui.paging import page_of
 from apps.kit.ui.problems_in_forms import show_problem
-
-LISTED_IN_ADDRESS = 200
 
 
 @require_POST
@@ -153,7 +151,7 @@ def merge(request: PageRequest) -> HttpResponse:
     """Choose which of two records is kept, then merge the other into it."""
     ids = request.POST.getlist("pick") or request.GET.getlist("pick")
     curated = Agent.objects.visible_to(request.actor, Permission.AGENTS_CURATE).on_record().with_people()
-    pair = list(curated.filter(pk__in=_uuids(ids)).order_by("created_at", "pk")[:2])
+    pair = list(curated.filter(pk__in=uuids_in(ids)).order_by("created_at", "pk")[:2])
     if len(pair) < 2:
         messages.error(request, "Choose two agents that you may edit.")
         return redirect("agents:list")
@@ -238,7 +236,7 @@ def chosen_agents(request: PageRequest) -> QuerySet[Agent]:
     visible = Agent.objects.visible_to(request.actor).on_record()
     if request.POST.get("all"):
         return AgentFilter(QueryDict(request.POST.get("query", "")), visible, actor=request.actor).qs
-    return visible.filter(pk__in=_uuids(request.POST.getlist("pick")))
+    return visible.filter(pk__in=uuids_in(request.POST.getlist("pick")))
 
 
 def _own_job(request: PageRequest, job_id: UUID) -> CurationJob:
@@ -254,13 +252,3 @@ def _counts(found: CurationJob) -> list[tuple[str, str, int]]:
 
 def _to_list(query: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(f"{reverse('agents:list')}?{QueryDict(query).urlencode()}")
-
-
-def _uuids(texts: list[str]) -> list[UUID]:
-    found = []
-    for text in texts[:1000]:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found

@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.agents import risk
 from apps.agents.access import may, require_for
-from apps.agents.columns import COLUMNS, DEFAULT, FOUND, Column, chosen, ordering_of, sortable
+from apps.agents.columns import DEFAULT, FOUND, Column, chosen, known_columns, ordering_of, sortable
 from apps.agents.filters import AgentFilter
-from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
+from apps.agents.forms import DraftForm, EditForm, levels_in
 from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
 from apps.agents.queries.lists import chips, facets, view_links
@@ -43,13 +43,14 @@ def agent_list(request: PageRequest) -> HttpResponse:
     asked = _without_q(request.GET) if text else request.GET
     visible = Agent.objects.visible_to(request.actor).on_record()
     narrowed = AgentFilter(asked, visible.with_people(), actor=request.actor)
-    columns = _columns(request, FOUND if text else DEFAULT)
+    known = known_columns()
+    columns = _columns(request, known, FOUND if text else DEFAULT)
     views = view_links(request.actor, request.GET, reverse("agents:list"))
     context = {
         "facets": facets(visible, asked, actor=request.actor),
         "chips": chips(asked),
         "columns": columns,
-        "all_columns": [(column, column in columns) for column in COLUMNS.values()],
+        "all_columns": [(column, column in columns) for column in known.values()],
         "views": views,
         "own_views": [view for view in views if view.view_id],
         "plain": not any(
@@ -109,7 +110,7 @@ def alike(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def agent_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.AGENTS_CURATE, agent)
-    form = EditForm(request.POST or None, initial=initial_of(agent), actor=request.actor)
+    form = EditForm(request.POST or None, agent=agent, actor=request.actor)
     if request.method == "POST" and form.is_valid():
         try:
             edit_agent(agent, form.changes(), version=form.cleaned_data["version"], actor=request.actor)
@@ -190,10 +191,10 @@ def _paged(request: PageRequest, narrowed: AgentFilter, columns: list[Column]) -
     }
 
 
-def _columns(request: PageRequest, otherwise: tuple[str, ...]) -> list[Column]:
+def _columns(request: PageRequest, known: dict[str, Column], otherwise: tuple[str, ...]) -> list[Column]:
     """`?column=` once for each (as the form without script sends them), or `?columns=` with commas."""
     asked = request.GET.getlist("column") or list(filter(None, request.GET.get("columns", "").split(",")))
-    return chosen(asked or otherwise)
+    return chosen(asked or otherwise, known)
 
 
 def _without_q(asked: QueryDict) -> QueryDict:
