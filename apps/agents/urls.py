@@ -88,4 +88,6 @@ urlpatterns = [
     path("campaigns/new/", review.campaign_begin, name="campaign-begin"),
     path("campaigns/<uuid:campaign_id>/", review.campaign, name="campaign"),
     path("campaigns/<uuid:campaign_id>/close/", review.campaign_close, name="campaign-close"),
+    path("campaigns/<uuid:campaign_id>/mails/<uuid:mail_id>/", review.campaign_mail, name="campaign-mail"),
+    path("agents/<uuid:agent_id>/withdraw/", registry.agent_withdraw, name="withdraw"),
 ]

@@ -41,6 +41,7 @@ SENTENCES: Mapping[str, str] = {
     "agents.grant.revoked": "ended its leave to use {detail[tool]}",
     "agents.campaign.begun": "began the campaign {detail[title]}, to be answered by {detail[due_on]}",
     "agents.campaign.closed": "closed the campaign",
+    "agents.campaign.mailed_again": "sent the mail to {detail[person]} again",
     "agents.campaign.reminded": "reminded {detail[people]} people of {detail[agents]} agents",
     **{
         f"agents.{kind}.{verb}": f"{told} the {words} {{detail[name]}}"

@@ -20,6 +20,7 @@ from apps.agents.models import (
     BlueprintGrant,
     Campaign,
     CampaignItem,
+    CampaignMail,
     Candidate,
     Claim,
     CurationJob,
@@ -101,7 +102,7 @@ class World:
             "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
             "pk": nested or resource or self.agent.pk, "kind": "csv", "name": "framework", "verb": "cancel",
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
-            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
+            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
@@ -183,6 +184,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
     merge = AgentMerge.objects.create(kept=agent, merged=duplicate, actor=agent.owner, reason="Same")
     campaign = Campaign.objects.create(title="Q4", due_on=timezone.localdate(), created_by=agent.owner)
     CampaignItem.objects.create(campaign=campaign, agent=agent, asked=agent.owner)
+    mail = CampaignMail.objects.create(campaign=campaign, person=agent.owner, step=1, state="failed")
     blueprint = Blueprint.objects.create(name="Ours", team=agent.team)
     given = BlueprintCertification.objects.create(
         blueprint=blueprint, framework=Framework.objects.get(key="eu-ai-act"), tier=3, evidence="Trial",
@@ -194,7 +196,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
     CustomField.objects.create(key="vendor", label="Vendor", kind="text")
     return {
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
-        "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk,
+        "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,
         "predictive-models": PredictiveModel.objects.create(name="churn").pk,
         "data-sources": DataSource.objects.create(name="orders").pk,

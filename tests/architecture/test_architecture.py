@@ -33,7 +33,7 @@ NOBODY_ACTS = {
     "lock_agent", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
     "lock_blueprint", "lock_instances", "results_of", "record_problems", "grant_problems", "told_of_grant",  # likewise
     "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it
-    "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot",  # the worker and the clock
+    "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot", "plan_mails", "wake_mailer", "send_waiting_mails",  # the worker and the clock
     "may_undo", "may_undo_merge", "problems_of", "words_before_and_after", "progress_of", "revision_at", "value_in",  # no act
     "bootstrap_administrator",  # the console, before anybody exists
     "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act

@@ -84,7 +84,9 @@ def _write(job: CurationJob, item: CurationItem) -> None:
     if item.agent_id is None:
         agent = create_draft(str(values["name"]), actor=job.actor, team=values.get("team"))
         item.agent, item.before = agent, {}
-        _state(job, agent, {name: value for name, value in values.items() if name not in ("name", "team")})
+        agent = _state(
+            job, agent, {name: value for name, value in values.items() if name not in ("name", "team")}
+        )
         item.state, item.version = State.DONE, agent.version
     elif job.request["as_own_word"]:
         (outcome,) = edit_agents([Edit(item.agent_id, values)], actor=job.actor, reason=job.reason)

@@ -21,6 +21,7 @@ from apps.agents.queries.lists import chips, facets, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
 from apps.agents.search import agents_like, search_agents
 from apps.agents.services.registry import create_draft, edit_agent
+from apps.agents.services.withdrawing import withdraw_draft
 from apps.agents.views.doors import visible_agent
 from apps.identity.access import access_of
 from apps.identity.pages import PageRequest, page
@@ -81,7 +82,7 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "aliases": agent.aliases.select_related("source"),
         "models": agent.observed_models.all()[:6],
         "entries": timeline_of("agent", agent.pk)[:6],
-        "may_edit": may(request.actor, Permission.AGENTS_CURATE, agent),
+        "may_edit": may(request.actor, Permission.AGENTS_CURATE, agent) and not agent.withdrawn_at,
         "is_bookmarked": Bookmark.objects.filter(owner=request.actor, agent=agent).exists(),
         "completeness": completeness_of(agent),
         "missing": missing_fields(agent),
@@ -136,6 +137,22 @@ def agent_draft(request: PageRequest) -> HttpResponse:
             messages.success(request, f"{agent.name} is on record as a draft.")
             return redirect("agents:detail", agent.pk)
     return render(request, "agents/agent_draft.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_http_methods(["POST"])
+@page(Permission.AGENTS_CURATE)
+def agent_withdraw(request: PageRequest, agent_id: UUID) -> HttpResponse:
+    """Take a draft off the register."""
+    agent = visible_agent(request, agent_id)
+    try:
+        withdraw_draft(agent, actor=request.actor, reason=request.POST.get("reason", ""))
+    except DomainError as error:
+        if error.status == 403:
+            raise
+        messages.error(request, " ".join([error.message, *error.fields.values()]))
+        return redirect("agents:detail", agent.pk)
+    messages.success(request, f"{agent.name} is withdrawn.")
+    return redirect("agents:list")
 
 
 @require_http_methods(["POST"])
