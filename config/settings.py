@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, validate
 from kombu.entity import Queue
 
-from config.env import BASE_DIR, env, required, url
+from config.env import BASE_DIR, env, mail_server, required, url
 
 try:
     DEBUG = env.bool("DEBUG", default=False)
@@ -53,6 +53,8 @@ try:
     AGENT_DIRECTORY = env.str(
         "CHANCERY_AGENT_DIRECTORY", default="off", validate=validate.OneOf(["off", "team", "everywhere"])
     )
+    MAIL_SERVER = mail_server("CHANCERY_EMAIL_URL")
+    DEFAULT_FROM_EMAIL = env.str("CHANCERY_EMAIL_FROM", default="Chancery <chancery@localhost>")
     PARTITION_DAYS_AHEAD = env.int(
         "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
     )
@@ -154,6 +156,15 @@ CHANNEL_LAYERS = {
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
+# Mail: without CHANCERY_EMAIL_URL none is sent, and pages that would send some say so.
+MAIL_IS_ON = MAIL_SERVER is not None
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if MAIL_IS_ON else 'dummy'}.EmailBackend"
+EMAIL_TIMEOUT = 20
+if MAIL_SERVER:
+    EMAIL_HOST, EMAIL_PORT = MAIL_SERVER.host, MAIL_SERVER.port
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL_SERVER.user, MAIL_SERVER.password
+    EMAIL_USE_TLS, EMAIL_USE_SSL = MAIL_SERVER.starttls, MAIL_SERVER.tls
+
 CELERY_BROKER_URL = REDIS_URL
 CELERY_RESULT_BACKEND = REDIS_URL
 CELERY_TASK_ACKS_LATE = True
@@ -189,6 +200,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
     "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
+    "send-mails": {"task": "agents.send_mails", "schedule": 60.0, "options": {"expires": 60}},
     "keep-quality": {
         "task": "agents.keep_quality",
         "schedule": crontab(hour="*/6", minute=20),

@@ -77,6 +77,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 unadopted_agents,
                 is_turn=True,
             ),
+            Entry("Blueprints", "agents:blueprints", "copy", Permission.AGENTS_VIEW),
             Entry("Catalogue", "agents:catalogue", "tools", Permission.AGENTS_VIEW),
             Entry("Dependencies", "agents:graph", "graph", Permission.AGENTS_VIEW),
             Entry("Quality", "agents:quality", "check", Permission.AGENTS_VIEW),
@@ -95,6 +96,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         (
             Entry("People and access", "identity:people", "people", Permission.IDENTITY_VIEW),
             Entry("Ingest and API keys", "identity:keys", "key", Permission.KEYS_VIEW),
+            Entry("Custom fields", "agents:custom-fields", "columns", Permission.AGENTS_CURATE),
             Entry("API reference", "api-docs", "code"),
             Entry("Component kit", "kit", "columns", staff_only=True),
         ),

@@ -10,7 +10,12 @@ import psycopg
 import pytest
 from django.core.cache import cache
 from django.test import Client, TransactionTestCase
+from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
+
+# A machine that is busy with something else makes no test fail.
+settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("chancery")
 
 SEEDED = {
     "django_migrations", "django_content_type", "auth_permission", "compliance_framework", "compliance_control",

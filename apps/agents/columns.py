@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,10 +101,15 @@ ANNOTATIONS: dict[str, Any] = {
 }
 
 
-def chosen(keys: Iterable[str]) -> list[Column]:
+def known_columns() -> dict[str, Column]:
+    """Every column there is, those of custom fields last; one query."""
+    return COLUMNS | {column.key: column for column in custom_columns()}
+
+
+def chosen(keys: Iterable[str], known: Mapping[str, Column] = COLUMNS) -> list[Column]:
     """The columns asked for, in their order; the name always comes first. Unknown keys are left out."""
-    wanted = [key for key in dict.fromkeys(keys) if key in COLUMNS]
-    return [COLUMNS[key] for key in dict.fromkeys(["name", *(wanted or DEFAULT)])]
+    wanted = [key for key in dict.fromkeys(keys) if key in known]
+    return [known[key] for key in dict.fromkeys(["name", *(wanted or DEFAULT)])]
 
 
 def ordering_of(sort: str) -> tuple[str, ...]:
@@ -124,6 +129,16 @@ def sortable(agents: QuerySet[Agent], sort: str, columns: Iterable[Column] = ())
 def custom_columns() -> list[Column]:
     """A column for each custom field, by `custom.<key>`; one query."""
     return [
-        Column(f"custom.{one.key}", one.label, lambda agent, key=one.key: agent.custom.get(key))  # type: ignore[misc]
+        Column(
+            f"custom.{one.key}", one.label, _custom(one.key), is_numeric=one.kind == CustomField.Kind.NUMBER
+        )
         for one in CustomField.objects.all()
     ]
+
+
+def _custom(key: str) -> Reader:
+    def read(agent: Agent) -> Any:
+        value = agent.custom.get(key)
+        return {True: "Yes", False: "No"}[value] if isinstance(value, bool) else value
+
+    return read

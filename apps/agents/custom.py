@@ -7,26 +7,29 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from apps.agents.models import CustomField
 
 
-def custom_problems(values: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong with these values, by `custom.<key>`; one query."""
+def custom_problems(values: Mapping[str, Any], team_id: UUID | None) -> dict[str, str]:
+    """What is wrong with these values of an agent of this team, by `custom.<key>`; two queries."""
     if not isinstance(values, dict):
         return {"custom": "Send a mapping of custom field keys to values"}
     known = {field.key: field for field in CustomField.objects.all()}
     problems = {f"custom.{key}": "There is no such custom field" for key in values.keys() - known.keys()}
+    asked = set(CustomField.objects.asked_of(team_id).values_list("key", flat=True))
     for key, field in known.items():
-        words = _problem(field, values.get(key))
+        words = value_problem(field, values.get(key), is_asked=key in asked)
         if words:
             problems[f"custom.{key}"] = words
     return problems
 
 
-def _problem(field: CustomField, value: Any) -> str | None:
+def value_problem(field: CustomField, value: Any, *, is_asked: bool = True) -> str | None:
+    """What is wrong with one value; one that is missing is wrong where the field is asked for and required."""
     if value in (None, ""):
-        return "Enter a value" if field.is_required else None
+        return "Enter a value" if field.is_required and is_asked else None
     return _CHECKS[CustomField.Kind(field.kind)](field, value)
 
 

@@ -64,7 +64,12 @@ FIELDS: dict[str, Field] = {
         *_RISK,
     )
 }
-EDITABLE = tuple(FIELDS)
+EDITABLE = tuple(
+    name for name in FIELDS if name != "blueprint"
+)  # an agent joins and leaves a blueprint by an act
+SHAREABLE = tuple(
+    name for name in EDITABLE if name not in ("name", "custom")
+)  # what a blueprint may say for all
 
 
 def stored(name: str, value: Any) -> Any:

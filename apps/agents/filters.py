@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from functools import reduce
+from math import isfinite
+from operator import or_
 from typing import Any
 
 import django_filters
 from django.db.models import Q, QuerySet
+from django.http import QueryDict
 from django.utils import timezone
 
 from apps.agents.columns import SORTS
@@ -18,6 +23,7 @@ from apps.identity.models import Principal, Team
 TIERS = [(number, f"{number} {name}") for number, name in sorted(TIER_NAMES.items(), reverse=True)]
 CERTIFICATION = [("active", "Active"), ("due", "Due within 30 days"), ("none", "None")]
 KEPT = [("mine", "I answer for it"), ("bookmarked", "Bookmarked")]
+CUSTOM = "custom."
 OWNED = [("none", "Nobody"), ("left", "Somebody who has left")]
 
 
@@ -43,6 +49,7 @@ class AgentFilter(django_filters.FilterSet):
         choices=[(queue.key, queue.name) for queue in QUEUES.values()], method="by_queue"
     )
     kept = django_filters.ChoiceFilter(choices=KEPT, method="by_kept")
+    blueprint = django_filters.UUIDFilter(field_name="blueprint_id")
     seen_since = django_filters.IsoDateTimeFilter(field_name="last_seen", lookup_expr="gte")
     sort = django_filters.ChoiceFilter(
         choices=[(key, key) for name in SORTS for key in (name, f"-{name}")], method="as_it_is"
@@ -55,6 +62,10 @@ class AgentFilter(django_filters.FilterSet):
     def __init__(self, *args: Any, actor: Principal | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.actor = actor or getattr(self.request, "user", None)
+
+    def filter_queryset(self, queryset: QuerySet[Agent]) -> QuerySet[Agent]:
+        """As the declared filters narrow it, and by `custom.<key>`: several values of one key widen it."""
+        return custom_filtered(super().filter_queryset(queryset), self.data)
 
     def by_words(self, agents: QuerySet[Agent], name: str, value: str) -> QuerySet[Agent]:
         number = agent_id_of(value)
@@ -91,3 +102,30 @@ class AgentFilter(django_filters.FilterSet):
     def as_it_is(self, agents: QuerySet[Agent], name: str, value: str) -> QuerySet[Agent]:
         """The order belongs to the paging; here its name is only checked."""
         return agents
+
+
+def custom_filtered(agents: QuerySet[Agent], asked: Mapping[str, Any]) -> QuerySet[Agent]:
+    """Narrowed by every `custom.<key>` among what is asked."""
+    for name in asked:
+        values = asked.getlist(name) if isinstance(asked, QueryDict) else [asked[name]]
+        said = [str(value) for value in values if value not in (None, "") and "\0" not in str(value)]
+        if name.startswith(CUSTOM) and said:
+            conditions = [
+                Q(custom__contains={name.removeprefix(CUSTOM): value})
+                for text in said
+                for value in _meanings(text)
+            ]
+            agents = agents.filter(reduce(or_, conditions))
+    return agents
+
+
+def _meanings(text: str) -> list[Any]:
+    """A value as it may stand in a record: a text, and where it reads so a number or yes and no."""
+    found: list[Any] = [text]
+    if text in ("true", "false"):
+        found.append(text == "true")
+    try:
+        number = float(text)
+    except ValueError:
+        return found
+    return [*found, number] if isfinite(number) else found

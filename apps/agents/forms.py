@@ -10,8 +10,8 @@ from django import forms
 from django.core.exceptions import FieldDoesNotExist
 
 from apps.agents import risk
-from apps.agents.fields import FIELDS, Field
-from apps.agents.models import Agent, Blueprint, CustomField
+from apps.agents.fields import EDITABLE, FIELDS, Field
+from apps.agents.models import Agent, CustomField
 from apps.agents.operations import VERBS, Operation
 from apps.identity.models import Principal, Team
 from apps.identity.queries import people_visible_to
@@ -30,7 +30,7 @@ HINTS = {
     "users_served": "Whom it serves: tellers, retail customers in Finland.",
 }
 SECTIONS = (
-    ("What it is", ("name", "purpose", "business_service", "environment", "framework", "repository", "blueprint", "endpoints")),
+    ("What it is", ("name", "purpose", "business_service", "environment", "framework", "repository", "endpoints")),
     ("Who answers for it", ("owner", "deputy", "team")),
     ("Whom and what it reaches", ("users_served", "countries", "languages", "retention_days", "sub_processors")),
     ("Oversight", ("oversight_level", "ai_act_class", "tags")),
@@ -63,9 +63,8 @@ def form_field(spec: Field, *, actor: Principal, required: bool = False) -> form
     }  # fmt: skip
     if spec.kind == "person":
         return PersonField(actor=actor, **common)
-    if spec.kind in ("team", "blueprint"):
-        rows = Team.objects.all() if spec.kind == "team" else Blueprint.objects.all()
-        return forms.ModelChoiceField(rows, empty_label=f"No {spec.kind}", **common)
+    if spec.kind == "team":
+        return forms.ModelChoiceField(Team.objects.all(), empty_label="No team", **common)
     if spec.kind == "level":
         return _level(spec, common)
     if spec.choices:
@@ -102,7 +101,7 @@ def _longest(name: str) -> int | None:
         return None
 
 
-class _FieldsForm(PlainForm):
+class FieldsForm(PlainForm):
     """A form over some of the curated fields."""
 
     def add(self, name: str, *, actor: Principal, required: bool = False) -> None:
@@ -115,7 +114,7 @@ class _FieldsForm(PlainForm):
         return [self[name] for name in risk.FIELDS]
 
 
-class RecordForm(_FieldsForm):
+class RecordForm(FieldsForm):
     """What is asked for when an agent is adopted: its name, purpose, people and the four levels."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -127,19 +126,20 @@ class RecordForm(_FieldsForm):
         self.add("team", actor=actor)
 
 
-class EditForm(_FieldsForm):
+class EditForm(FieldsForm):
     """The whole record of an agent; what is unknown may stay so. Custom fields are `custom.<key>`."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, actor: Principal, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *args: Any, actor: Principal, agent: Agent, **kwargs: Any) -> None:
+        super().__init__(*args, initial=initial_of(agent), **kwargs)
         for _, names in SECTIONS:
             for name in names:
                 self.add(name, actor=actor, required=name == "name")
         for name in risk.FIELDS:
             self.add(name, actor=actor)
-        self.custom = list(CustomField.objects.all())
+        self.kept = agent.custom
+        self.custom = list(CustomField.objects.asked_of(agent.team_id))
         for custom in self.custom:
             self.fields[f"custom.{custom.key}"] = custom_form_field(custom)
 
@@ -156,8 +156,7 @@ class EditForm(_FieldsForm):
         values = {name: value for name, value in self.cleaned_data.items() if name in FIELDS}
         if self.custom:
             said = {one.key: custom_value(self.cleaned_data[f"custom.{one.key}"]) for one in self.custom}
-            kept = {key: value for key, value in said.items() if value not in (None, "")}
-            values["custom"] = kept
+            values["custom"] = {k: v for k, v in (self.kept | said).items() if v not in (None, "")}
         return values
 
 
@@ -196,7 +195,7 @@ _CUSTOM: Mapping[CustomField.Kind, Any] = {
 }
 
 
-class OneFieldForm(_FieldsForm):
+class OneFieldForm(FieldsForm):
     """One field of one record, edited where it stands."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
@@ -211,7 +210,7 @@ class OneFieldForm(_FieldsForm):
         return self[self.name]
 
 
-class BulkForm(_FieldsForm):
+class BulkForm(FieldsForm):
     """A verb and a value for each field of a bulk edit; `field.verb` is empty for a field left alone."""
 
     reason = forms.CharField(
@@ -220,7 +219,8 @@ class BulkForm(_FieldsForm):
 
     def __init__(self, *args: Any, actor: Principal, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, spec in FIELDS.items():
+        for name in EDITABLE:
+            spec = FIELDS[name]
             if name not in ("name", "custom"):
                 self.add(name, actor=actor)
                 verbs = VERBS if spec.kind == "list" else {v: VERBS[v] for v in ("set", "clear")}
@@ -294,7 +294,7 @@ def initial_of(agent: Agent) -> dict[str, Any]:
     """The record as a form's first values."""
     custom = {f"custom.{key}": _shown(value) for key, value in agent.custom.items()}
     return (
-        {name: getattr(agent, name) for name in FIELDS if name != "custom"}
+        {name: getattr(agent, name) for name in EDITABLE if name != "custom"}
         | custom
         | {"version": agent.version}
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from apps.agents.fields import FIELDS
+from apps.agents.fields import EDITABLE, FIELDS
 from apps.kit.errors import InvalidInput
 
 EMPTY_OF_KIND: Mapping[str, Any] = {
@@ -45,8 +45,8 @@ def applied(operation: Operation, before: Any) -> Any:
 
 def _problem(one: Operation) -> str | None:
     spec = FIELDS.get(one.field)
-    if spec is None:
-        return "There is no such field"
+    if spec is None or one.field not in EDITABLE:
+        return "There is no such field to edit"
     if one.verb not in VERBS:
         return f"The verb is one of {', '.join(VERBS)}"
     if one.verb in ("add", "remove") and spec.kind != "list":

@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from apps.agents.fields import FIELDS, Field
+from apps.agents.fields import EDITABLE, FIELDS, Field
 from apps.agents.models import agent_id_of
 from apps.agents.tabular import Row, as_text
 
 IDENTIFYING = {"id": "pk", "number": "number", "ref": "number", "slug": "slug"}
 HEADINGS = {"agent": "name"} | {
-    words.lower(): name
-    for name, spec in FIELDS.items()
-    for words in (name, name.replace("_", " "), spec.label)
+    words.lower(): name for name in EDITABLE for words in (name, name.replace("_", " "), FIELDS[name].label)
 }
 READ_ONLY = frozenset(
     {"tier", "state", "certification", "certified_until", "certified until", "breaker", "complete", "completeness",

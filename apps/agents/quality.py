@@ -83,7 +83,9 @@ def contradicted() -> Q:
     stronger = Claim.objects.filter(agent=OuterRef("agent"), field=OuterRef("field")).exclude(
         value=OuterRef("value")
     )
-    weaker = Claim.objects.filter(agent=OuterRef("pk"), settled_at=None).exclude(origin=Origin.PERSON)
+    weaker = Claim.objects.filter(agent=OuterRef("pk"), settled_at=None).exclude(
+        origin__in=[Origin.PERSON, Origin.BLUEPRINT]
+    )
     return Q(Exists(weaker.filter(Exists(stronger))))
 
 

@@ -2,7 +2,9 @@
 
 The strongest origin wins. Between sources of one origin the choice must not depend on which of them spoke
 first, so the source whose name sorts first is shown and the others are listed as a conflict for a person
-to settle. People count as one source: their last word stands, even when it is 'nothing'.
+to settle. People count as one source: their last word stands, even when it is 'nothing'. A blueprint's definition
+was decided by a person for all its instances: what a person says of the one agent is weightier, and it is
+weightier than any file, scan or traffic.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-PERSON, DECLARED, IMPORTED, DISCOVERED, OBSERVED = "person", "declared", "imported", "discovered", "observed"
-PRECEDENCE = (PERSON, DECLARED, IMPORTED, DISCOVERED, OBSERVED)
+PERSON, BLUEPRINT = "person", "blueprint"
+DECLARED, IMPORTED, DISCOVERED, OBSERVED = "declared", "imported", "discovered", "observed"
+PRECEDENCE = (PERSON, BLUEPRINT, DECLARED, IMPORTED, DISCOVERED, OBSERVED)
 # Where traffic or code knows better than another register does.
 PRECEDENCE_OF_FIELD = {
-    "framework": (PERSON, DECLARED, OBSERVED, DISCOVERED, IMPORTED),
-    "repository": (PERSON, DECLARED, DISCOVERED, IMPORTED, OBSERVED),
-    "endpoints": (PERSON, DECLARED, DISCOVERED, IMPORTED, OBSERVED),
+    "framework": (PERSON, BLUEPRINT, DECLARED, OBSERVED, DISCOVERED, IMPORTED),
+    "repository": (PERSON, BLUEPRINT, DECLARED, DISCOVERED, IMPORTED, OBSERVED),
+    "endpoints": (PERSON, BLUEPRINT, DECLARED, DISCOVERED, IMPORTED, OBSERVED),
 }
 
 

@@ -13,3 +13,6 @@ agent_version_began = Signal()
 
 owners_reminded = Signal()
 """Sent inside the transaction with `campaign`, `agents_by_person: dict[Principal, list[Agent]]` and `is_late`."""
+
+instances_joined = Signal()
+"""Sent inside the transaction with `blueprint` (locked), `agents: list[Agent]` that became its instances, and `actor`."""

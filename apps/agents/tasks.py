@@ -6,6 +6,7 @@ from celery import shared_task
 
 from apps.agents.services.indexing import count_terms, index_missing, refresh_vectors
 from apps.agents.services.jobs import run_job, stalled_jobs
+from apps.agents.services.mailing import send_waiting_mails
 from apps.agents.services.review import keep_snapshot, remind_owners
 from apps.kit.embeddings import local_embedder, model_name
 
@@ -48,3 +49,9 @@ def keep_quality() -> dict[str, int]:
 def remind() -> int:
     """Daily: remind owners of agents they are asked to confirm."""
     return remind_owners()
+
+
+@shared_task(name="agents.send_mails", time_limit=1800, soft_time_limit=1700)
+def send_mails() -> int:
+    """At once after a reminder, and every minute: send the mails that are due; returns how many."""
+    return send_waiting_mails()

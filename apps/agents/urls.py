@@ -1,8 +1,22 @@
 from django.urls import path
 
-from apps.agents.views import catalogue, curation, discovery, files, graph, history, registry, review
+from apps.agents.views import (
+    blueprints,
+    catalogue,
+    curation,
+    custom_fields,
+    discovery,
+    files,
+    grants,
+    graph,
+    history,
+    registry,
+    review,
+    versions,
+)
 
 app_name = "agents"
+blueprint = "blueprints/<uuid:blueprint_id>"
 urlpatterns = [
     path("agents/", registry.agent_list, name="list"),
     path("agents/new/", registry.agent_draft, name="draft"),
@@ -28,6 +42,34 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/claims/<int:claim_id>/", curation.settle_claim, name="settle"),
     path("agents/<uuid:agent_id>/confirm/", review.confirm, name="confirm"),
     path("agents/<uuid:agent_id>/merges/<uuid:merge_id>/undo/", curation.merge_undo, name="merge-undo"),
+    path("agents/<uuid:agent_id>/grants/", grants.agent_grants, name="grants"),
+    path("agents/<uuid:agent_id>/grants/give/", grants.agent_grant_give, name="grant-give"),
+    path(
+        "agents/<uuid:agent_id>/grants/<uuid:grant_id>/revoke/",
+        grants.agent_grant_revoke,
+        name="grant-revoke",
+    ),
+    path("agents/<uuid:agent_id>/versions/", versions.agent_versions, name="versions"),
+    path("blueprints/", blueprints.blueprints, name="blueprints"),
+    path("blueprints/new/", blueprints.blueprint_edit, name="blueprint-new"),
+    path(f"{blueprint}/", blueprints.blueprint, name="blueprint"),
+    path(f"{blueprint}/edit/", blueprints.blueprint_edit, name="blueprint-edit"),
+    path(f"{blueprint}/remove/", blueprints.blueprint_remove, name="blueprint-remove"),
+    path(f"{blueprint}/instances/", blueprints.blueprint_instances, name="blueprint-instances"),
+    path(f"{blueprint}/attach/", blueprints.blueprint_attach, name="blueprint-attach"),
+    path(f"{blueprint}/detach/", blueprints.blueprint_detach, name="blueprint-detach"),
+    path(f"{blueprint}/take/", blueprints.blueprint_take, name="blueprint-take"),
+    path(f"{blueprint}/grants/", grants.blueprint_grants, name="blueprint-grants"),
+    path(f"{blueprint}/grants/give/", grants.blueprint_grant_give, name="blueprint-grant-give"),
+    path(
+        f"{blueprint}/grants/<uuid:grant_id>/revoke/",
+        grants.blueprint_grant_revoke,
+        name="blueprint-grant-revoke",
+    ),
+    path("custom-fields/", custom_fields.custom_fields, name="custom-fields"),
+    path("custom-fields/new/", custom_fields.custom_field_edit, name="custom-field-new"),
+    path("custom-fields/<slug:key>/edit/", custom_fields.custom_field_edit, name="custom-field-edit"),
+    path("custom-fields/<slug:key>/remove/", custom_fields.custom_field_remove, name="custom-field-remove"),
     path("agents/at/", history.register_at, name="at"),
     path("discovery/", discovery.discovery, name="discovery"),
     path("discovery/decide/", discovery.discovery_decide, name="discovery-decide"),
@@ -46,4 +88,6 @@ urlpatterns = [
     path("campaigns/new/", review.campaign_begin, name="campaign-begin"),
     path("campaigns/<uuid:campaign_id>/", review.campaign, name="campaign"),
     path("campaigns/<uuid:campaign_id>/close/", review.campaign_close, name="campaign-close"),
+    path("campaigns/<uuid:campaign_id>/mails/<uuid:mail_id>/", review.campaign_mail, name="campaign-mail"),
+    path("agents/<uuid:agent_id>/withdraw/", registry.agent_withdraw, name="withdraw"),
 ]

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.agents.models import Agent, OfAgent
+from apps.agents.models import Agent, Blueprint, OfAgent, OfBlueprint
 from apps.identity.models import Principal
 from apps.kit.ids import new_id
 
@@ -56,6 +56,54 @@ class Control(models.Model):
         return f"{self.code} {self.title}"
 
 
+class BlueprintCertification(models.Model):
+    """A person's judgement of a blueprint's definition, until a date; each instance that is as it was certified holds a
+    certification `through` it.
+
+    `certified` is what was judged: the definition's {field: value} on the fields of `rules.CERTIFIED`. `controls` is
+    {code: {"result", "note"}}. `baseline` is what its instances together were seen to use.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        REVOKED = "revoked", "Revoked"
+        SUPERSEDED = "superseded", "Superseded"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    blueprint = models.ForeignKey(Blueprint, on_delete=models.CASCADE, related_name="certifications")
+    framework = models.ForeignKey(Framework, on_delete=models.PROTECT, related_name="+")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.ACTIVE)
+    tier = models.PositiveSmallIntegerField()
+    evidence = models.TextField()
+    controls = models.JSONField(default=dict)
+    certified = models.JSONField(default=dict)
+    baseline = models.JSONField(default=dict)
+    certified_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    certified_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_reason = models.TextField(blank=True)
+
+    objects = OfBlueprint.as_manager()
+
+    class Meta:
+        ordering = ["-certified_at"]
+        constraints = [
+            models.UniqueConstraint(
+                "blueprint",
+                "framework",
+                condition=Q(status="active"),
+                name="one_active_blueprint_certification_per_framework",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.framework_id} for the instances of {self.blueprint_id}"
+
+    def is_active_at(self, moment: datetime) -> bool:
+        return self.status == self.Status.ACTIVE and moment < self.expires_at
+
+
 class CertificationQuerySet(OfAgent["Certification"]):
     """Sets of certifications."""
 
@@ -90,6 +138,9 @@ class Certification(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_reason = models.TextField(blank=True)
+    through = models.ForeignKey(
+        BlueprintCertification, on_delete=models.PROTECT, null=True, blank=True, related_name="given"
+    )
 
     objects = CertificationQuerySet.as_manager()
 
@@ -151,6 +202,7 @@ class Finding(models.Model):
         MODEL_CHANGED = "drift.model_changed", "Model changed since certification"
         CERTIFICATION_EXPIRED = "certification.expired", "Certification expired"
         CERTIFICATION_OUTGROWN = "certification.outgrown", "Risk above what was certified"
+        CERTIFICATION_DEPARTED = "certification.departed", "Differs from its certified blueprint"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"

@@ -1,19 +1,28 @@
-"""What a change of the record means for certifications."""
+"""What a change of the record, or becoming an instance of a blueprint, means for certifications."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.dispatch import receiver
 
 from apps.agents import risk
-from apps.agents.models import Agent
-from apps.agents.signals import agent_changed
+from apps.agents.models import Agent, Blueprint
+from apps.agents.signals import agent_changed, instances_joined
+from apps.compliance.services.blueprints import cover_new_instances, follow_departure
 from apps.compliance.services.certifications import follow_tier
 
 
 @receiver(agent_changed, dispatch_uid="compliance.follow_tier")
 def follow_risk(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -> None:
     """A certification counts for the tier it was given for and those below it."""
+    follow_departure(agent, fields)
     if fields & set(risk.FIELDS):
         follow_tier(agent)
+
+
+@receiver(instances_joined, dispatch_uid="compliance.cover_new_instances")
+def cover(sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], **_: Any) -> None:
+    """An instance that comes later holds the blueprint's certifications while it is as it was certified."""
+    cover_new_instances(blueprint, agents)

@@ -12,6 +12,11 @@ VALIDITY = {
     2: timedelta(days=365),
     1: timedelta(days=365),
 }
+# What a judgement of a definition rests on: an instance that says otherwise here is another agent than the certified one.
+CERTIFIED = (
+    "purpose", "environment", "framework", "users_served", "countries", "retention_days", "sub_processors",
+    "oversight_level", "ai_act_class", "data_sensitivity", "decision_authority", "blast_radius", "regulatory_exposure",
+)  # fmt: skip
 BLOCKING = frozenset({"critical", "high"})
 
 

@@ -32,3 +32,19 @@ class ToolPolicyForm(PlainForm):
     def allowed_tools(self) -> list[str]:
         """The names chosen, of both kinds."""
         return [*self.cleaned_data["seen"], *self.cleaned_data["others"].splitlines()]
+
+
+class BlueprintPolicyForm(ToolPolicyForm):
+    """The same for every instance of a blueprint."""
+
+    reason = forms.CharField(max_length=2000, help_text="Why; kept in the ledger of every instance.")
+    over_own = forms.BooleanField(
+        required=False,
+        label="Also replace policies that instances have of their own",
+        help_text="Otherwise these stay.",
+    )
+
+    def __init__(self, *args: object, seen: list[str], **kwargs: object) -> None:
+        super().__init__(*args, seen=seen, **kwargs)
+        self.fields["seen"].label = "Tools instances were seen to call"
+        self.fields["others"].label = "Other tools they may call"

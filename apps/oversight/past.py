@@ -94,6 +94,7 @@ UNDO: dict[str, Callable[[Situation, Detail], Situation]] = {
     "oversight.policy.dropped": _policy_changed,
     "agents.agent.edited": _edited,
     "agents.agent.reconciled": _edited,
+    "agents.blueprint.attached": _edited,
 }
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from apps.agents.models import Agent
+from django.db.models import Q
+
+from apps.agents.models import Agent, Blueprint, BreakerState, ObservedTool
+from apps.agents.queries.blueprints import instances_of
 from apps.agents.toolnames import tool_named
+from apps.identity.models import Principal
 from apps.oversight.models import ToolPolicy
 
 
@@ -35,3 +39,31 @@ def tool_rows(agent: Agent) -> list[ToolRow]:
         for name in {*seen, *(allowed or ())}
     ]
     return sorted(rows, key=lambda row: (row.allowed is not False, -row.calls, row.name))
+
+
+@dataclass(frozen=True)
+class BlueprintFigures:
+    """Of the instances somebody sees: how many, how many stopped, and those whose tools are limited by a policy of
+    their own."""
+
+    instances: int
+    stopped: int
+    with_own_policy: list[Agent]
+
+
+def blueprint_figures(blueprint: Blueprint, *, actor: Principal) -> BlueprintFigures:
+    """Three queries."""
+    rows = instances_of(blueprint, actor=actor)
+    own = ~Q(tool_policy__through__blueprint=blueprint) | Q(tool_policy__through=None)
+    limited = rows.filter(own, tool_policy__allowed_tools__isnull=False)
+    stopped = rows.filter(breaker_state=BreakerState.TRIPPED)
+    return BlueprintFigures(
+        rows.order_by().count(), stopped.order_by().count(), list(limited.order_by("name")[:50])
+    )
+
+
+def tools_seen_by_instances(blueprint: Blueprint, *, actor: Principal) -> list[str]:
+    """Every tool that an instance was seen to call, each once, sorted; one query."""
+    ids = instances_of(blueprint, actor=actor).order_by().values("pk")
+    seen = ObservedTool.objects.filter(agent__in=ids).values_list("tool_name", "mcp_server").distinct()
+    return sorted({str(tool_named(name, server)) for name, server in seen})

@@ -11,10 +11,14 @@ from apps.activity.models import ToolCall
 from apps.activity.services import Verdict as Recorded
 from apps.activity.services import record_verdicts
 from apps.activity.signals import calls_recorded
+from apps.agents.models import Agent, Blueprint
+from apps.agents.signals import instances_joined
 from apps.agents.toolnames import tool_named
+from apps.identity.models import Principal
 from apps.kit.ids import time_of
 from apps.oversight.past import Moment, moment_of
 from apps.oversight.rules import Situation, verdict_on
+from apps.oversight.services.blueprints import inherit_policy
 from apps.oversight.services.breaker import trip_if_over
 from apps.oversight.situations import Situations
 
@@ -35,6 +39,14 @@ def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> 
     violators = {call.known_agent_id for call in calls if call.pk in broken}
     for agent_id in sorted(violators):  # in key order, as every other locker of agents
         trip_if_over(agent_id)
+
+
+@receiver(instances_joined, dispatch_uid="oversight.inherit_policy")
+def limit_new_instances(
+    sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], actor: Principal, **_: Any
+) -> None:
+    """What every instance may call, those that come later may call too."""
+    inherit_policy(blueprint, agents, actor=actor)
 
 
 def _judged(call: ToolCall, situation: Situation, moment: Moment) -> Recorded:

@@ -1,13 +1,19 @@
 from django.urls import path
 
-from apps.oversight import views
+from apps.oversight import blueprint_views, views
 
 app_name = "oversight"
 agent = "agents/<uuid:agent_id>"
+blueprint = "blueprints/<uuid:blueprint_id>"
 urlpatterns = [
     path(f"{agent}/tools/", views.agent_tools, name="agent-tools"),
     path(f"{agent}/tools/panel/", views.agent_panel, name="agent-panel"),
     path(f"{agent}/tools/policy/", views.policy_edit, name="policy"),
     path(f"{agent}/breaker/trip/", views.breaker_trip, name="breaker-trip"),
     path(f"{agent}/breaker/reset/", views.breaker_reset, name="breaker-reset"),
+    path(f"{blueprint}/tools/", blueprint_views.blueprint_tools, name="blueprint"),
+    path(f"{blueprint}/tools/panel/", blueprint_views.blueprint_panel, name="blueprint-panel"),
+    path(f"{blueprint}/tools/policy/", blueprint_views.blueprint_policy, name="blueprint-policy"),
+    path(f"{blueprint}/breakers/stop/", blueprint_views.blueprint_stop, name="blueprint-stop"),
+    path(f"{blueprint}/breakers/reset/", blueprint_views.blueprint_reset, name="blueprint-reset"),
 ]

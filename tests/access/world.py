@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.test import Client
@@ -15,11 +16,15 @@ from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
     AgentMerge,
+    Blueprint,
+    BlueprintGrant,
     Campaign,
     CampaignItem,
+    CampaignMail,
     Candidate,
     Claim,
     CurationJob,
+    CustomField,
     DataSource,
     Dependency,
     ModelEndpoint,
@@ -30,7 +35,7 @@ from apps.agents.models import (
     ToolGrant,
 )
 from apps.agents.services.candidates import Origins, report_findings
-from apps.compliance.models import Certification, Finding
+from apps.compliance.models import BlueprintCertification, Certification, Finding, Framework
 from apps.compliance.services.findings import FindingDraft, raise_finding
 from apps.identity.models import ApiKey, LedgerEntry, Principal
 from apps.identity.roles import Role
@@ -97,10 +102,21 @@ class World:
             "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
             "pk": nested or resource or self.agent.pk, "kind": "csv", "name": "framework", "verb": "cancel",
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
-            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
+            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
-            "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
+            "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
+        if route.startswith("blueprints/"):
+            values |= {
+                "grant_id": self.record["blueprint-grants"],
+                "certification_id": self.record["blueprint-certifications"],
+            }
+        if route.startswith("api/v1/blueprints/<uuid:blueprint_id>/grants"):
+            values["pk"] = self.record["blueprint-grants"]
+        if route.startswith("api/v1/blueprints/<uuid:blueprint_id>/certifications"):
+            values["pk"] = self.record["blueprint-certifications"]
+        if route.startswith("custom-fields/"):
+            values["key"] = self.record["custom-fields"]
         if route.startswith("catalogue/"):
             values |= {"kind": "tool", "pk": self.record["tools"]}
         if route.startswith("graph/"):
@@ -168,8 +184,19 @@ def make_record(agent: Agent) -> dict[str, Any]:
     merge = AgentMerge.objects.create(kept=agent, merged=duplicate, actor=agent.owner, reason="Same")
     campaign = Campaign.objects.create(title="Q4", due_on=timezone.localdate(), created_by=agent.owner)
     CampaignItem.objects.create(campaign=campaign, agent=agent, asked=agent.owner)
+    mail = CampaignMail.objects.create(campaign=campaign, person=agent.owner, step=1, state="failed")
+    blueprint = Blueprint.objects.create(name="Ours", team=agent.team)
+    given = BlueprintCertification.objects.create(
+        blueprint=blueprint, framework=Framework.objects.get(key="eu-ai-act"), tier=3, evidence="Trial",
+        certified_by=agent.owner, certified_at=timezone.now(), expires_at=timezone.now() + timedelta(days=90),
+    )  # fmt: skip
+    to_all = BlueprintGrant.objects.create(
+        blueprint=blueprint, tool=tool, reason="Their work", granted_by=agent.owner
+    )
+    CustomField.objects.create(key="vendor", label="Vendor", kind="text")
     return {
-        "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk,
+        "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
+        "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,
         "predictive-models": PredictiveModel.objects.create(name="churn").pk,
         "data-sources": DataSource.objects.create(name="orders").pk,

@@ -27,11 +27,13 @@ NOBODY_ACTS = {
     "resolve_agents", "record_tool_uses", "record_model_uses", "take_back_tool_uses", "observe_tools", "observe_models",  # telemetry
     "index_words", "index_missing", "told_of", "refresh_vectors", "count_terms", "progress",  # the worker
     "mark_seen", "record_verdicts", "stand_gravest", "trip_if_over",  # rules, in the pipeline's transaction
-    "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tier",  # the clock
+    "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tier", "follow_departure",  # the clock
+    "check_request", "refresh_status", "cover_new_instances", "clean_tools",  # steps and consequences of a certification
     "write_breaker", "write_certified_until",  # columns, for the service that acted
     "lock_agent", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
+    "lock_blueprint", "lock_instances", "results_of", "record_problems", "grant_problems", "told_of_grant",  # likewise
     "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it
-    "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot",  # the worker and the clock
+    "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot", "plan_mails", "wake_mailer", "send_waiting_mails",  # the worker and the clock
     "may_undo", "may_undo_merge", "problems_of", "words_before_and_after", "progress_of", "revision_at", "value_in",  # no act
     "bootstrap_administrator",  # the console, before anybody exists
     "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act

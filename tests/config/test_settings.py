@@ -41,6 +41,7 @@ def test_the_defaults_are_those_of_production() -> None:
         ("CHANCERY_BREAKER_WINDOW_S", "soon", "CHANCERY_BREAKER_WINDOW_S"),
         ("CHANCERY_LOG_LEVEL", "LOUD", "CHANCERY_LOG_LEVEL"),
         ("CHANCERY_PUBLIC_URL", "ftp://x", "CHANCERY_PUBLIC_URL"),
+        ("CHANCERY_EMAIL_URL", "mail.example", "smtp://"),
     ],
 )
 def test_a_wrong_value_refuses_to_start_and_names_the_variable(

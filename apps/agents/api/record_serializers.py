@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.agents.fields import FIELDS
+from apps.agents.fields import EDITABLE
 from apps.agents.models import (
     AgentVersion,
     Claim,
@@ -233,13 +233,13 @@ class ClaimsWrite(serializers.Serializer[Claim]):
     """A source's word on some fields; relations by id. An empty value takes its word back."""
 
     origin = serializers.ChoiceField(
-        [(value, label) for value, label in Origin.choices if value != Origin.PERSON]
+        [(value, label) for value, label in Origin.choices if value not in (Origin.PERSON, Origin.BLUEPRINT)]
     )
     source = serializers.CharField(max_length=255)  # type: ignore[assignment]
     values = serializers.DictField()
 
     def validate_values(self, values: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(values.keys() - FIELDS.keys())
+        unknown = sorted(values.keys() - set(EDITABLE))
         if unknown:
             raise serializers.ValidationError(f"There is no field {', '.join(unknown)}.")
         return values

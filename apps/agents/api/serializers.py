@@ -12,7 +12,6 @@ from apps.agents.models import (
     Agent,
     AgentAlias,
     AiActClass,
-    Blueprint,
     Environment,
     ObservedModel,
     ObservedTool,
@@ -125,9 +124,6 @@ class AgentWrite(serializers.Serializer[Agent]):
     deputy = serializers.PrimaryKeyRelatedField(queryset=_people(), allow_null=True, required=False)
     framework = serializers.CharField(max_length=80, allow_blank=True, required=False)
     repository = serializers.URLField(max_length=200, allow_blank=True, required=False)
-    blueprint = serializers.PrimaryKeyRelatedField(
-        queryset=Blueprint.objects.all(), allow_null=True, required=False
-    )
     business_service = serializers.CharField(max_length=120, allow_blank=True, required=False)
     environment = serializers.ChoiceField(Environment.choices, allow_blank=True, required=False)
     endpoints = _texts(300)

@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, discoveries, exports, graph, record, views
+from apps.agents.api import blueprints, bulk, discoveries, exports, graph, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -12,6 +12,7 @@ router.register("models", record.ModelEndpointViewSet, "models")
 router.register("predictive-models", record.PredictiveModelViewSet, "predictive-models")
 router.register("data-sources", record.DataSourceViewSet, "data-sources")
 router.register("systems", record.SystemViewSet, "systems")
+router.register("blueprints", blueprints.BlueprintViewSet, "blueprints")
 router.register("discoveries", discoveries.DiscoveryViewSet, "discoveries")
 router.register("dependencies", record.DependencyViewSet, "dependencies")
 of_agent = "agents/<uuid:agent_id>"
@@ -31,6 +32,16 @@ urlpatterns = [
     ),
     path(f"{of_agent}/bill-of-materials", exports.BillView.as_view(), name="agent-bill"),
     path(f"{of_agent}/agent-card", exports.CardView.as_view(), name="agent-card"),
+    path(
+        "blueprints/<uuid:blueprint_id>/grants",
+        blueprints.BlueprintGrantViewSet.as_view(many),
+        name="blueprint-grants",
+    ),
+    path(
+        "blueprints/<uuid:blueprint_id>/grants/<uuid:pk>/revoke",
+        blueprints.BlueprintGrantViewSet.as_view(revoke),
+        name="blueprint-grant-revoke",
+    ),
     path(f"{of_agent}/versions", record.VersionViewSet.as_view(many), name="agent-versions"),
     path(f"{of_agent}/claims", record.ClaimViewSet.as_view(many), name="agent-claims"),
     path(

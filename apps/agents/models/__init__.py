@@ -29,12 +29,13 @@ from apps.agents.models.assets import (
     Tool,
     ToolOperation,
 )
+from apps.agents.models.blueprints import Blueprint, BlueprintGrant, OfBlueprint
 from apps.agents.models.claims import Claim, CustomField
 from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
-from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
+from apps.agents.models.dependencies import Dependency, Leave, NodeKind, Origin, ToolGrant
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
-from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, QualitySnapshot
+from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, CampaignMail, QualitySnapshot
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
     LETTER_BUCKETS,
@@ -43,13 +44,13 @@ from apps.agents.models.search import (
     SearchState,
     SearchTerm,
 )
-from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
+from apps.agents.models.versions import AgentRevision, AgentVersion
 
 __all__ = [
     "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
-    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
-    "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
-    "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
-    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
+    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "BlueprintGrant", "Bookmark",
+    "BreakerState", "Campaign", "CampaignItem", "CampaignMail", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
+    "DataSource", "Dependency", "Environment", "Evidence", "Leave", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
+    "ObservedUse", "OfAgent", "OfBlueprint", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
     "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "plain", "ref_of",
 ]  # fmt: skip

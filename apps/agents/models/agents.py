@@ -107,8 +107,8 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return super().update(**columns)
 
     def on_record(self) -> Self:
-        """Without those that were merged into another: they live on as their history only."""
-        return self.filter(merged_into=None)
+        """Without those that were merged into another or withdrawn as drafts: they live on as their history only."""
+        return self.filter(merged_into=None, withdrawn_at=None)
 
     def with_people(self) -> Self:
         return self.select_related("owner", "deputy", "team")
@@ -171,6 +171,7 @@ class Agent(models.Model):
     merged_into = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="merged_from"
     )
+    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
     data_sensitivity = models.PositiveSmallIntegerField(null=True, blank=True)
     decision_authority = models.PositiveSmallIntegerField(null=True, blank=True)
     blast_radius = models.PositiveSmallIntegerField(null=True, blank=True)
@@ -218,7 +219,7 @@ class Agent(models.Model):
             # What the counts beside the list are taken from, without reading a row.
             models.Index(
                 fields=["state", "tier", "breaker_state", "environment", "team"],
-                condition=Q(merged_into=None),
+                condition=Q(merged_into=None, withdrawn_at=None),
                 name="agent_by_facets",
             ),
             models.Index(plain("name"), name="agent_by_plain_name"),

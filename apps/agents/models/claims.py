@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Self
+from uuid import UUID
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.agents.models.agents import Agent, OfAgent
 from apps.agents.models.dependencies import Origin
-from apps.identity.models import Principal
+from apps.identity.models import Principal, Team
 
 
 class Claim(models.Model):
@@ -41,8 +45,17 @@ class Claim(models.Model):
         return f"{self.origin} says {self.field} of {self.agent_id}"
 
 
+class CustomFieldQuerySet(models.QuerySet["CustomField"]):
+    def asked_of(self, team_id: UUID | None) -> Self:
+        """Those that are asked of agents of this team."""
+        return self.filter(Q(teams=None) | Q(teams=team_id)).distinct()
+
+
 class CustomField(models.Model):
-    """A field that an enterprise adds to agents; values live in `Agent.custom` under its key."""
+    """A field that an enterprise adds to agents; values live in `Agent.custom` under its key.
+
+    `teams` narrows it to agents of these teams; none: it is asked of every agent.
+    """
 
     class Kind(models.TextChoices):
         TEXT = "text", "Text"
@@ -61,6 +74,9 @@ class CustomField(models.Model):
     minimum = models.FloatField(null=True, blank=True)
     maximum = models.FloatField(null=True, blank=True)
     is_required = models.BooleanField(default=False)
+    teams = models.ManyToManyField(Team, blank=True, related_name="+")
+
+    objects = CustomFieldQuerySet.as_manager()
 
     class Meta:
         ordering = ["label"]

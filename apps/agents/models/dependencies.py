@@ -28,6 +28,7 @@ class Origin(models.TextChoices):
     """How something came to be known, the strongest first."""
 
     PERSON = "person", "A person"
+    BLUEPRINT = "blueprint", "Its blueprint"
     DECLARED = "declared", "Declared in a repository"
     IMPORTED = "imported", "An import"
     DISCOVERED = "discovered", "A scan"
@@ -85,12 +86,10 @@ class GrantQuerySet(OfAgent["ToolGrant"]):
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
 
 
-class ToolGrant(models.Model):
-    """Leave for one agent to use one tool: which operations (none named: all), within which limits, how long."""
+class Leave(models.Model):
+    """Leave to use a tool: which operations (none named: all), within which limits, how long, why, and its end."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="grants")
-    tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="grants")
     operations = ArrayField(models.CharField(max_length=120), default=list, blank=True)
     constraints = models.JSONField(default=dict, blank=True)
     reason = models.TextField()
@@ -102,6 +101,24 @@ class ToolGrant(models.Model):
         Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     revoke_reason = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_active(self) -> bool:
+        """Neither taken back nor run out."""
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+
+
+class ToolGrant(Leave):
+    """Leave for one agent to use one tool. `through` is the blueprint's grant it came by, None for one of its own."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="grants")
+    tool = models.ForeignKey(Tool, on_delete=models.PROTECT, related_name="grants")
+    through = models.ForeignKey(
+        "agents.BlueprintGrant", on_delete=models.PROTECT, null=True, blank=True, related_name="given"
+    )
 
     objects = GrantQuerySet.as_manager()
 

@@ -113,3 +113,42 @@ class CampaignItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent_id} in {self.campaign_id}"
+
+
+class CampaignMail(models.Model):
+    """One reminder of a campaign to one person: what the mail lists, and what became of it.
+
+    Written in the transaction of the reminder; `step` is the reminder's number, so that none is sent twice.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "Being sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Not sent"
+        OFF = "off", "No mail is set up"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="mails")
+    person = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    step = models.PositiveSmallIntegerField()
+    agents = models.ManyToManyField(Agent, related_name="+")
+    is_late = models.BooleanField(default=False)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    problem = models.CharField(max_length=400, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    tried_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        constraints = [models.UniqueConstraint("campaign", "person", "step", name="reminder_is_mailed_once")]
+        indexes = [
+            models.Index(
+                fields=["created_at"], condition=Q(state__in=["waiting", "sending"]), name="campaign_mail_due"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} to {self.person_id}"

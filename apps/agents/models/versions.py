@@ -1,39 +1,13 @@
-"""How agents change: versions by fingerprint, revisions of the record, blueprints."""
+"""How agents change: versions by fingerprint, revisions of the record."""
 
 from __future__ import annotations
 
 from django.db import models
 
 from apps.agents.models.agents import Agent, OfAgent
-from apps.agents.models.assets import CatalogueQuerySet
 from apps.agents.models.dependencies import Origin
-from apps.identity.models import Principal, Team
+from apps.identity.models import Principal
 from apps.kit.ids import new_id
-
-
-class Blueprint(models.Model):
-    """One definition of an agent with many instances, such as the same agent for forty branches.
-
-    `defaults` holds the fields every instance shares, {field: value}; an instance that says otherwise
-    differs, and the difference is shown.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    version = models.PositiveIntegerField(default=1, editable=False)
-    name = models.CharField(max_length=200, unique=True)
-    description = models.TextField(blank=True)
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    defaults = models.JSONField(default=dict)
-    created_at = models.DateTimeField(auto_now_add=True)
-    updated_at = models.DateTimeField(auto_now=True)
-
-    objects = CatalogueQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["name"]
-
-    def __str__(self) -> str:
-        return self.name
 
 
 class AgentVersion(models.Model):

@@ -6,17 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
+from django.db.models.fields.json import KT
 from django.http import QueryDict
 
-from apps.agents.filters import CERTIFICATION, AgentFilter
-from apps.agents.models import Agent
-from apps.agents.queries.lists import FACETS
+from apps.agents.filters import CERTIFICATION, CUSTOM, AgentFilter
+from apps.agents.models import Agent, CustomField
+from apps.agents.queries.lists import FACETS, YES_NO
 from apps.identity.models import Principal, Team
 from apps.kit.ids import id_or_none
 from apps.kit.ui.parts import Option
 
 COLUMNS = {name: column for name, (_, column, _) in FACETS.items()} | {"team": "team_id"}
+MOST_CUSTOM = 12
 Counts = Mapping[object, int]
 COUNTED = """
 SELECT {columns}, grouping({columns}), count(*) FROM ({among}) AS one ({columns}) GROUP BY GROUPING SETS ({sets}, ())
@@ -25,17 +27,19 @@ SELECT {columns}, grouping({columns}), count(*) FROM ({among}) AS one ({columns}
 
 @dataclass(frozen=True)
 class Facet:
-    """One group of filter values."""
+    """One group of filter values. `typed`: one that is typed in, with what stands there now."""
 
     name: str
     label: str
     options: list[Option]
+    typed: str | None = None
 
 
 def facets(visible: QuerySet[Agent], asked: QueryDict, *, actor: Principal) -> tuple[list[Facet], int]:
     """The groups, each counted among what the other filters leave, and how many agents all filters leave.
 
-    One query for the groups without a choice, one for each with one, one for the teams.
+    One query for the groups without a choice, one for each with one, one for the teams, one for each
+    custom field of few values.
     """
     chosen = [name for name in COLUMNS if asked.getlist(name)]
     free = [name for name in COLUMNS if name not in chosen]
@@ -46,7 +50,8 @@ def facets(visible: QuerySet[Agent], asked: QueryDict, *, actor: Principal) -> t
         Facet(name, label, _options(name, choices, counts[name], asked.getlist(name)))
         for name, (label, _, choices) in FACETS.items()
     ]
-    return [*found, _teams(counts["team"], asked.getlist("team")), _certification()], total
+    found += [_teams(counts["team"], asked.getlist("team")), _certification()]
+    return [*found, *_custom_facets(visible, asked, actor)], total
 
 
 def _options(
@@ -67,6 +72,25 @@ def _teams(counts: Counts, ticked: Sequence[str]) -> Facet:
 
 def _certification() -> Facet:
     return Facet("certification", "Certification", [Option(value, label) for value, label in CERTIFICATION])
+
+
+def _custom_facets(visible: QuerySet[Agent], asked: QueryDict, actor: Principal) -> list[Facet]:
+    """Custom fields: those of few values to tick with their counts (a query each), the others to type in."""
+    found = []
+    for one in CustomField.objects.all()[:MOST_CUSTOM]:
+        name = f"{CUSTOM}{one.key}"
+        choices = (
+            YES_NO if one.kind == CustomField.Kind.BOOLEAN else [(value, value) for value in one.choices]
+        )
+        if one.kind not in (CustomField.Kind.BOOLEAN, CustomField.Kind.CHOICE):
+            found.append(Facet(name, one.label, [], asked.get(name, "")))
+            continue
+        rows = _left_by_others(name, visible, asked, actor).annotate(said=KT(f"custom__{one.key}"))
+        counts = dict(rows.order_by().values_list("said").annotate(count=Count("*")))
+        found.append(
+            Facet(name, one.label, [Option(value, label, counts.get(value, 0)) for value, label in choices])
+        )
+    return found
 
 
 def _left_by_others(

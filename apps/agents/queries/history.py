@@ -83,6 +83,8 @@ def agents_at(visible: QuerySet[Agent], moment: datetime) -> QuerySet[AgentRevis
     return (
         AgentRevision.objects.filter(pk__in=last, record__merged_into_id=None)
         .exclude(record__state=State.RETIRED)
+        .annotate(withdrawn=KT("record__withdrawn_at"))
+        .filter(withdrawn__isnull=True)
         .annotate(name=KT("record__name"), tier_rank=Coalesce(Cast(KT("record__tier"), IntegerField()), 0))
         .order_by(F("tier_rank").desc(), "name", "id")
     )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 from django.http import QueryDict
 
-from apps.agents.filters import CERTIFICATION, KEPT, OWNED, TIERS
+from apps.agents.filters import CERTIFICATION, CUSTOM, KEPT, OWNED, TIERS
 from apps.agents.models import (
     Agent,
     AiActClass,
+    Blueprint,
     BreakerState,
+    CustomField,
     Dependency,
     Environment,
     NodeKind,
@@ -42,6 +44,7 @@ CHOSEN = FACETS | {
     "kept": ("Only", "", KEPT),
     "owned": ("Owner", "", OWNED),
 }
+YES_NO = [("true", "Yes"), ("false", "No")]
 TYPED = {"tag": "Tag", "framework": "Framework"}
 
 
@@ -54,9 +57,14 @@ class Chip:
     value: str
     raw: str
 
+    @property
+    def is_custom(self) -> bool:
+        return self.name.startswith(CUSTOM)
+
 
 def chips(asked: QueryDict) -> list[Chip]:
-    """The active filters, each removable by itself. One query where teams or owners are among them."""
+    """The active filters, each removable by itself. One query for each of teams, owners, blueprints and custom fields that
+    are among them."""
     found = []
     for name, (label, _, choices) in CHOSEN.items():
         known = dict(choices)
@@ -64,11 +72,25 @@ def chips(asked: QueryDict) -> list[Chip]:
     found += [
         Chip(name, label, raw, raw) for name, label in TYPED.items() for raw in asked.getlist(name) if raw
     ]
-    for name, label, model in (("team", "Team", Team), ("owner", "Owner", Principal)):
+    for name, label, model in (
+        ("team", "Team", Team),
+        ("owner", "Owner", Principal),
+        ("blueprint", "Blueprint", Blueprint),
+    ):
         ids = [raw for raw in asked.getlist(name) if id_or_none(raw)]
         rows = model._default_manager.filter(pk__in=ids) if ids else ()
         found += [Chip(name, label, str(row), str(row.pk)) for row in rows]
-    return found
+    return found + _custom_chips(asked)
+
+
+def _custom_chips(asked: QueryDict) -> list[Chip]:
+    keys = [name.removeprefix(CUSTOM) for name in asked if name.startswith(CUSTOM) and "\0" not in name]
+    return [
+        Chip(f"{CUSTOM}{one.key}", one.label, dict(YES_NO).get(raw, raw), raw)
+        for one in (CustomField.objects.filter(key__in=keys) if keys else ())
+        for raw in asked.getlist(f"{CUSTOM}{one.key}")
+        if raw
+    ]
 
 
 def fleet_matrix(agents: QuerySet[Agent], list_url: str) -> HeatMatrix:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Q
+
 from apps.agents.fields import FIELDS, Field, is_empty, names_of, restored, words_of
 from apps.agents.models import Agent, Claim, CurationItem, CustomField, Origin
 from apps.agents.reconciliation import rank
@@ -41,7 +43,7 @@ def record_parts(agent: Agent) -> list[tuple[str, list[Line]]]:
     for claim in agent.claims.select_related("stated_by"):
         claims.setdefault(claim.field, []).append(claim)
     parts = [(title, [_line(agent, name, claims.get(name, [])) for name in names]) for title, names in GROUPS]
-    custom = [_custom(agent, one, claims.get("custom", [])) for one in CustomField.objects.all()]
+    custom = [_custom(agent, one, claims.get("custom", [])) for one in _custom_fields(agent)]
     return [*parts, ("Custom fields", custom)] if custom else parts
 
 
@@ -90,10 +92,18 @@ def _line(agent: Agent, name: str, claims: list[Claim]) -> Line:
     spec, value = FIELDS[name], getattr(agent, name)
     best = min(claims, key=lambda one: (rank(name, one.origin), one.source), default=None)
     contradicted = any(
-        one.value != best.value for one in claims if best and not one.settled_at and one is not best
+        one.value != best.value
+        for one in claims
+        if best and not one.settled_at and one is not best and one.origin != Origin.BLUEPRINT
     )
     link = value if spec.kind == "link" and value else ""
     return Line(spec, words_of(name, value), link, best, contradicted)
+
+
+def _custom_fields(agent: Agent) -> list[CustomField]:
+    """Those asked of the agent's team, and any other it has a value in."""
+    asked = CustomField.objects.filter(Q(teams=None) | Q(teams=agent.team_id) | Q(key__in=list(agent.custom)))
+    return list(asked.distinct())
 
 
 def _custom(agent: Agent, field: CustomField, claims: list[Claim]) -> Line:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Avg, QuerySet
+from django.conf import settings
+from django.db.models import Avg, Count, QuerySet
 from django.utils import timezone
 
-from apps.agents.models import Agent, QualitySnapshot
+from apps.agents.models import Agent, Campaign, CampaignMail, QualitySnapshot
 from apps.agents.quality import QUEUES, Queue, completeness_expression, open_faults
 
 DAYS = 30
@@ -57,3 +58,25 @@ def _history() -> dict[str, list[int]]:
     for queue, agents in QualitySnapshot.objects.filter(day__gte=since).values_list("queue", "agents"):
         found.setdefault(queue, []).append(agents)
     return found
+
+
+@dataclass(frozen=True)
+class MailFigures:
+    """What became of a campaign's mails: how many sent, on their way, never sent because none was set up, and those that
+    failed (at most a hundred)."""
+
+    is_on: bool
+    sent: int
+    waiting: int
+    off: int
+    failed: list[CampaignMail]
+
+
+def mail_figures(campaign: Campaign) -> MailFigures:
+    """Two queries."""
+    counts = dict(campaign.mails.order_by().values_list("state").annotate(count=Count("pk")))
+    failed = campaign.mails.filter(state=CampaignMail.State.FAILED).select_related("person")[:100]
+    waiting = counts.get("waiting", 0) + counts.get("sending", 0)
+    return MailFigures(
+        settings.MAIL_IS_ON, counts.get("sent", 0), waiting, counts.get("off", 0), list(failed)
+    )

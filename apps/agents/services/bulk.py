@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from auditlog.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -16,10 +14,10 @@ from django.utils import timezone
 from apps.agents.access import require_for
 from apps.agents.fields import FIELDS, stored
 from apps.agents.models import Agent
+from apps.agents.services.auditing import log_changes
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import apply_changes, remember_many, tier_change
 from apps.agents.signals import agent_changed
-from apps.identity.audit import entry_values
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
@@ -71,23 +69,21 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     }
     outcomes = [_attempt(edit, locked, actor) for edit in edits]
     done = [outcome for outcome in outcomes if outcome.differences]
-    _write(done, actor)
+    write_records(done, actor=actor)
+    agents = {outcome.agent for outcome in done if outcome.agent is not None}
+    remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
     record_acts([_act(outcome, actor, reason) for outcome in done])
-    for outcome in done:
-        fields = set(outcome.differences)
-        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
+    tell_changes(done, actor=actor)
     return outcomes
 
 
-def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome:
-    agent = locked.get(edit.agent_id)
-    if agent is None:
-        return Outcome(error=NotFound("There is no such agent."))
-    before = {name: getattr(agent, name) for name in edit.changes if name in FIELDS}
+def change_record(agent: Agent, changes: Mapping[str, Any], *, actor: Principal) -> Outcome:
+    """Set fields of a locked instance that the actor may curate; refused, the instance is as it was. A step: the caller
+    writes what came of it by `write_records`."""
+    before = {name: getattr(agent, name) for name in changes if name in FIELDS}
     try:
-        _require_as_expected(edit, agent)
         require_for(actor, Permission.AGENTS_CURATE, agent)
-        differences = apply_changes(agent, edit.changes, actor=actor)
+        differences = apply_changes(agent, changes, actor=actor)
     except DomainError as error:
         for name, value in before.items():  # it may be edited again further down the list
             setattr(agent, name, value)
@@ -99,6 +95,42 @@ def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome
         agent.version += 1
     was = {name: stored(name, before[name]) for name in differences}
     return Outcome(agent, differences, was, tier=tier_change(tier, agent))
+
+
+def write_records(done: Sequence[Outcome], *, actor: Principal) -> None:
+    """Write changed, locked rows with their words for search and their entries of django-auditlog: five queries."""
+    agents = {outcome.agent: outcome for outcome in done if outcome.agent is not None}
+    if not agents:
+        return
+    now = timezone.now()
+    for agent in agents:
+        agent.updated_at = now
+    columns = {name for outcome in done for name in outcome.differences} | {"tier", "version", "updated_at"}
+    # One statement of values, several times faster than bulk_update's cases: the rows are there and locked, so that
+    # every insert becomes an update. Not through Agent.objects.update, which refuses the tier, this app's own to write.
+    plain: QuerySet[Agent] = QuerySet(Agent)
+    plain.bulk_create(agents, update_conflicts=True, unique_fields=["id"], update_fields=sorted(columns))
+    if columns & TOLD:
+        index_words(agents)
+    log_changes([(one.agent, one.differences) for one in done if one.agent is not None], actor=actor)
+
+
+def tell_changes(done: Sequence[Outcome], *, actor: Principal) -> None:
+    """Tell whoever stands above what was curated."""
+    for outcome in done:
+        fields = set(outcome.differences)
+        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
+
+
+def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome:
+    agent = locked.get(edit.agent_id)
+    if agent is None:
+        return Outcome(error=NotFound("There is no such agent."))
+    try:
+        _require_as_expected(edit, agent)
+    except DomainError as error:
+        return Outcome(agent, error=error)
+    return change_record(agent, edit.changes, actor=actor)
 
 
 def _require_as_expected(edit: Edit, agent: Agent) -> None:
@@ -114,46 +146,9 @@ def _require_as_expected(edit: Edit, agent: Agent) -> None:
         )
 
 
-def _write(done: list[Outcome], actor: Principal) -> None:
-    agents = {outcome.agent: outcome for outcome in done if outcome.agent is not None}
-    if not agents:
-        return
-    now = timezone.now()
-    for agent in agents:
-        agent.updated_at = now
-    columns = {name for outcome in done for name in outcome.differences} | {"tier", "version", "updated_at"}
-    # One statement of values, several times faster than bulk_update's cases: the rows are there and locked, so that
-    # every insert becomes an update. Not through Agent.objects.update, which refuses the tier, this app's own to write.
-    plain: QuerySet[Agent] = QuerySet(Agent)
-    plain.bulk_create(agents, update_conflicts=True, unique_fields=["id"], update_fields=sorted(columns))
-    remember_many({agent: _set_values(agent, done) for agent in agents}, actor=actor)
-    if columns & TOLD:
-        index_words(agents)
-    _log(done, actor)
-
-
 def _set_values(agent: Agent, done: list[Outcome]) -> dict[str, Any]:
     names = {name for outcome in done if outcome.agent is agent for name in outcome.differences}
     return {name: getattr(agent, name) for name in names}
-
-
-def _log(done: list[Outcome], actor: Principal) -> None:
-    """django-auditlog sees single saves only; a bulk write tells it itself."""
-    kind, values = ContentType.objects.get_for_model(Agent), entry_values(actor)
-    LogEntry.objects.bulk_create(
-        [
-            LogEntry(
-                content_type=kind,
-                object_pk=str(outcome.agent.pk),
-                object_repr=outcome.agent.name,
-                action=LogEntry.Action.UPDATE,
-                changes=outcome.differences,
-                **values,
-            )
-            for outcome in done
-            if outcome.agent is not None
-        ]
-    )
 
 
 def _act(outcome: Outcome, actor: Principal, reason: str) -> Act:

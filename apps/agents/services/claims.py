@@ -148,6 +148,7 @@ def _contradictions(field: str, claims: list[Claim]) -> list[Contradiction]:
         Contradiction(claim, field, shown.value if shown else None, claim.value)
         for claim in found
         if claim.settled_at is None
+        and claim.origin != Origin.BLUEPRINT  # a person's own value differs on purpose
     ]
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.agents.access import require_for
-from apps.agents.models import Agent, Tool, ToolGrant
+from apps.agents.models import Agent, BlueprintGrant, Tool, ToolGrant
 from apps.agents.services.registry import lock_agent
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -35,7 +35,7 @@ def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> Tool
     """Allow the agent a tool; a grant that stands is replaced and kept as history."""
     agent = lock_agent(agent)
     require_for(actor, Permission.POLICY_EDIT, agent)
-    problems = _problems(request)
+    problems = grant_problems(request)
     if problems:
         raise InvalidInput("The tool was not granted.", fields=problems)
     standing = ToolGrant.objects.filter(agent=agent, tool=request.tool, revoked_at=None).first()
@@ -55,14 +55,19 @@ def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> Tool
         actor=actor,
         target=("agent", agent.pk),
         reason=grant.reason,
-        detail={
-            "tool": str(request.tool),
-            "operations": grant.operations,
-            "constraints": {key: str(value) for key, value in grant.constraints.items()},
-            "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
-        },
+        detail=told_of_grant(grant),
     )
     return grant
+
+
+def told_of_grant(grant: ToolGrant | BlueprintGrant) -> dict[str, Any]:
+    """What the ledger keeps of a grant."""
+    return {
+        "tool": str(grant.tool),
+        "operations": grant.operations,
+        "constraints": {key: str(value) for key, value in grant.constraints.items()},
+        "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+    }
 
 
 @transaction.atomic
@@ -100,7 +105,8 @@ def _end(grant: ToolGrant, actor: Principal, reason: str) -> None:
     grant.save(update_fields=["revoked_at", "revoked_by", "revoke_reason"])
 
 
-def _problems(request: GrantRequest) -> dict[str, str]:
+def grant_problems(request: GrantRequest) -> dict[str, str]:
+    """What keeps it from being granted, by field."""
     problems = {}
     if not request.reason.strip():
         problems["reason"] = "Say why the agent needs the tool"

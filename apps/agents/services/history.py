@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.agents.fields import FIELDS, restored
+from apps.agents.fields import EDITABLE, FIELDS, restored
 from apps.agents.models import Agent, AgentRevision
 from apps.agents.services.registry import edit_agent
 from apps.identity.models import Principal
@@ -18,7 +18,7 @@ from apps.kit.errors import InvalidInput, NotFound
 @transaction.atomic
 def restore_field(agent: Agent, name: str, version: int, *, actor: Principal, reason: str = "") -> Agent:
     """Set a curated field to what it was in that version of the record, as the actor's own word."""
-    if name not in FIELDS:
+    if name not in EDITABLE:
         raise InvalidInput("Nothing was restored.", fields={"field": "There is no such field"})
     revision = AgentRevision.objects.filter(agent=agent, version=version).first()
     if revision is None:

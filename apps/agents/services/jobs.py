@@ -70,7 +70,8 @@ def cancel_job(job: CurationJob, *, actor: Principal) -> CurationJob:
 
 @transaction.atomic
 def undo_job(job: CurationJob, *, actor: Principal) -> CurationJob:
-    """Start a job that gives every agent back what this one took, where nobody changed it again since."""
+    """Start a job that gives every agent back what this one took, where nobody changed it again since, and withdraws the
+    drafts that an import made, where nobody touched them since: their items have neither a before nor an after."""
     job = _own(job, actor)
     if not may_undo(job):
         raise Conflict(f"{job.title} can no longer be undone.", code="agents.job.cannot_be_undone")
@@ -78,11 +79,16 @@ def undo_job(job: CurationJob, *, actor: Principal) -> CurationJob:
         kind=CurationJob.Kind.UNDO, actor=actor, title=f"Undo: {job.title}"[:200], undoes=job, state=CurationJob.State.RUNNING,
         request_id=current_request_id(), reason=f"Undo of: {job.reason or job.title}",
     )  # fmt: skip
-    done = job.items.filter(state=CurationItem.State.DONE).exclude(before={})
+    done = job.items.filter(state=CurationItem.State.DONE, agent__isnull=False)
     CurationItem.objects.bulk_create(
         [
             CurationItem(
-                job=undo, position=one.position, agent_id=one.agent_id, before=one.after, after=one.before
+                job=undo,
+                position=one.position,
+                agent_id=one.agent_id,
+                version=one.version,
+                before=one.after if one.before else {},
+                after=one.before,
             )
             for one in done
         ],

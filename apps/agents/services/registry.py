@@ -57,7 +57,8 @@ def create_draft(
     if not name.strip():
         raise InvalidInput("The agent was not made.", fields={"name": "Enter a name"})
     agent = new_agent(name.strip(), team=team, state=State.DRAFT, purpose=purpose, slug=slug)
-    remember_statements(agent, {"name": agent.name, "purpose": purpose, "team": team}, actor=actor)
+    said = {"name": agent.name, "purpose": purpose, "team": team}
+    remember_statements(agent, {name: value for name, value in said.items() if value}, actor=actor)
     record_act("agents.agent.drafted", actor=actor, target=("agent", agent.pk), detail={"name": agent.name})
     return agent
 
@@ -210,7 +211,9 @@ def set_fields(agent: Agent, changes: Mapping[str, Any], *, actor: Principal) ->
             setattr(agent, name, value)
             differences[name] = [words_of(name, before), words_of(name, value)]
     if differences:
-        _check(agent, set(differences))
+        problems = record_problems(agent, set(differences))
+        if problems:
+            raise InvalidInput("Some fields are not as expected.", fields=problems)
         require_change(agent, standing, actor=actor)
     return differences
 
@@ -241,7 +244,8 @@ def remember_many(stated: Mapping[Agent, Mapping[str, Any]], *, actor: Principal
     )
 
 
-def _check(agent: Agent, changed: set[str]) -> None:
+def record_problems(agent: Agent, changed: set[str]) -> dict[str, str]:
+    """What a record with these changed fields may not be, by field."""
     problems = _column_problems(agent, changed)
     if not agent.name.strip():
         problems["name"] = "Enter a name"
@@ -253,9 +257,8 @@ def _check(agent: Agent, changed: set[str]) -> None:
     if agent.owner_id and agent.owner_id == agent.deputy_id:
         problems["deputy"] = "Choose somebody other than the owner"
     if "custom" in changed:
-        problems |= custom_problems(agent.custom)
-    if problems:
-        raise InvalidInput("Some fields are not as expected.", fields=problems)
+        problems |= custom_problems(agent.custom, agent.team_id)
+    return problems
 
 
 def _risk_problems(agent: Agent, changed: set[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.agents.access import require_for
 from apps.agents.models import Agent, Campaign, CampaignItem, QualitySnapshot
 from apps.agents.quality import open_faults
+from apps.agents.services.mailing import plan_mails
 from apps.agents.services.registry import lock_agent
 from apps.agents.signals import owners_reminded
 from apps.identity.access import require
@@ -98,10 +99,11 @@ def remind_owners(today: date | None = None) -> int:
     today = today or timezone.localdate()
     reminded = 0
     for campaign in Campaign.objects.filter(closed_at=None).order_by("pk"):
-        steps = sum((campaign.due_on - today).days <= days for days in REMIND_BEFORE_DAYS) + 1
+        is_late = today > campaign.due_on  # a step of its own: deputies are asked from then on
+        steps = sum((campaign.due_on - today).days <= days for days in REMIND_BEFORE_DAYS) + 1 + is_late
         waiting = campaign.items.select_for_update(of=("self",)).filter(confirmed_at=None)
         due = list(waiting.filter(reminders__lt=steps).select_related("asked", "agent__deputy"))
-        _remind(campaign, due, steps, is_late=today > campaign.due_on)
+        _remind(campaign, due, steps, is_late=is_late)
         reminded += len(due)
     return reminded
 
@@ -149,6 +151,7 @@ def _remind(campaign: Campaign, due: list[CampaignItem], steps: int, *, is_late:
         detail = {"people": len(by_person), "agents": len(due), "is_late": is_late}
         target = ("campaign", campaign.pk)
         record_act("agents.campaign.reminded", actor=system_principal(), target=target, detail=detail)
+        plan_mails(campaign, by_person, step=steps, is_late=is_late)
         owners_reminded.send(sender=Campaign, campaign=campaign, agents_by_person=by_person, is_late=is_late)
 
 

@@ -18,6 +18,7 @@ from django.db import transaction
 from apps.agents.fields import restored, stored
 from apps.agents.models import Agent, Claim, CurationItem, CurationJob, Origin
 from apps.agents.parsing import Parsed, parse_row
+from apps.agents.queries.lookups import people_and_teams
 from apps.agents.reconciliation import rank
 from apps.agents.services.bulk import Edit, edit_agents
 from apps.agents.services.claims import Source, state_claims
@@ -25,7 +26,7 @@ from apps.agents.services.registry import create_draft
 from apps.agents.services.writing import problems_of, settle_item
 from apps.agents.tabular import Row
 from apps.identity.access import require_somewhere
-from apps.identity.models import Principal, Team
+from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError, InvalidInput
 
@@ -83,7 +84,9 @@ def _write(job: CurationJob, item: CurationItem) -> None:
     if item.agent_id is None:
         agent = create_draft(str(values["name"]), actor=job.actor, team=values.get("team"))
         item.agent, item.before = agent, {}
-        _state(job, agent, {name: value for name, value in values.items() if name not in ("name", "team")})
+        agent = _state(
+            job, agent, {name: value for name, value in values.items() if name not in ("name", "team")}
+        )
         item.state, item.version = State.DONE, agent.version
     elif job.request["as_own_word"]:
         (outcome,) = edit_agents([Edit(item.agent_id, values)], actor=job.actor, reason=job.reason)
@@ -158,11 +161,7 @@ class _Agents:
 
     def __init__(self, rows: Sequence[Row], actor: Principal) -> None:
         visible = Agent.objects.visible_to(actor, Permission.AGENTS_CURATE).on_record().with_people()
-        people = Principal.objects.filter(kind=Principal.Kind.HUMAN, is_active=True).select_related("person")
-        self.people = {person.person.email.lower(): str(person.pk) for person in people}
-        for person in people:
-            self.people.setdefault(person.name.lower(), str(person.pk))
-        self.teams = {team.name.lower(): str(team.pk) for team in Team.objects.all()}
+        self.people, self.teams = people_and_teams()
         named = [parse_row(row, self.people, self.teams) for row in rows]
         self._by_key: dict[tuple[str, Any], list[Agent]] = {}
         for column, values in _keys(named).items():

@@ -14,6 +14,7 @@ from apps.agents.models import Agent, CurationItem, CurationJob
 from apps.agents.operations import VERBS, Operation, applied, check
 from apps.agents.services.bulk import Edit, Outcome, edit_agents
 from apps.agents.services.registry import set_fields
+from apps.agents.services.withdrawing import withdraw_draft
 from apps.identity.access import require_somewhere
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -57,6 +58,10 @@ def write_edits(job: CurationJob, items: Sequence[CurationItem]) -> None:
     """Write these items of a bulk edit or an undo; the caller saves the items."""
     values = _Values()
     undoing = job.kind == CurationJob.Kind.UNDO
+    made = [item for item in items if undoing and not item.after]
+    for item in made:
+        _withdraw(job, item)
+    items = [item for item in items if item not in made]
     edits = [
         Edit(
             item.agent_id,  # type: ignore[arg-type]
@@ -68,6 +73,18 @@ def write_edits(job: CurationJob, items: Sequence[CurationItem]) -> None:
     ]
     for item, outcome in zip(items, edit_agents(edits, actor=job.actor, reason=job.reason), strict=True):
         settle_item(item, outcome)
+
+
+def _withdraw(job: CurationJob, item: CurationItem) -> None:
+    """Take back a draft that an import made; where it stays, the item says why."""
+    assert item.agent is not None
+    try:
+        with transaction.atomic():
+            withdraw_draft(item.agent, actor=job.actor, reason=job.reason, untouched_since=item.version)
+    except DomainError as error:
+        item.state, item.problems = State.FAILED, problems_of(error)
+    else:
+        item.state = State.DONE
 
 
 def settle_item(item: CurationItem, outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.agents.columns import Column
-from apps.agents.fields import FIELDS, Field, words_of
+from apps.agents.fields import EDITABLE, FIELDS, Field, words_of
 from apps.agents.models import Agent
 from apps.identity.models import Principal
 from apps.kit.ui import formats, marks
@@ -25,7 +25,7 @@ LEFT = "has left"
 def agent_cell(column: Column, agent: Agent, editable: bool = False) -> SafeString:
     """One cell of the list; `editable` adds the button that edits the field where it stands."""
     drawn = _CELLS.get(column.key, _plain)(column, agent)
-    edit = edit_button(agent, FIELDS[column.key]) if editable and column.key in FIELDS else ""
+    edit = edit_button(agent, FIELDS[column.key]) if editable and column.key in EDITABLE else ""
     css = " ".join(part for part in (column.drops, "num" if column.is_numeric else "") if part)
     return format_html('<td class="{}"><div class="cell">{}{}</div></td>', css, drawn, edit)
 

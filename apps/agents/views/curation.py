@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.agents.access import require_for
-from apps.agents.fields import FIELDS
+from apps.agents.fields import EDITABLE, FIELDS
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import BulkForm, OneFieldForm, initial_of
 from apps.agents.models import Agent, AgentMerge, Claim, CurationItem, CurationJob
@@ -23,15 +23,12 @@ from apps.agents.services.merging import may_undo_merge, merge_agents, undo_merg
 from apps.agents.services.registry import edit_agent
 from apps.agents.services.shelf import remove_view, save_view, set_bookmark
 from apps.agents.services.writing import plan_bulk_edit, words_before_and_after
-from apps.agents.views.doors import visible_agent
+from apps.agents.views.doors import uuids_in, visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError, NotFound
-from apps.kit.ids import id_or_none
 from apps.kit.ui.paging import page_of
 from apps.kit.ui.problems_in_forms import show_problem
-
-LISTED_IN_ADDRESS = 200
 
 
 @require_POST
@@ -118,7 +115,7 @@ def one_field(request: PageRequest, agent_id: UUID, name: str) -> HttpResponse:
     """One field of the record, edited where it stands; as a page of its own without script."""
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.AGENTS_CURATE, agent)
-    if name not in FIELDS or name == "custom":
+    if name not in EDITABLE or name == "custom":
         raise NotFound("There is no such field.")
     form = OneFieldForm(request.POST or None, name=name, initial=initial_of(agent), actor=request.actor)
     if request.method == "POST" and form.is_valid():
@@ -143,7 +140,7 @@ def one_field(request: PageRequest, agent_id: UUID, name: str) -> HttpResponse:
 def field_value(request: PageRequest, agent_id: UUID, name: str) -> HttpResponse:
     """One field as the record shows it: what leaving its form leads back to."""
     agent = visible_agent(request, agent_id)
-    if name not in FIELDS or name == "custom":
+    if name not in EDITABLE or name == "custom":
         raise NotFound("There is no such field.")
     return render(request, "agents/_one_value.html", {"agent": agent, "spec": FIELDS[name]})
 
@@ -154,7 +151,7 @@ def merge(request: PageRequest) -> HttpResponse:
     """Choose which of two records is kept, then merge the other into it."""
     ids = request.POST.getlist("pick") or request.GET.getlist("pick")
     curated = Agent.objects.visible_to(request.actor, Permission.AGENTS_CURATE).on_record().with_people()
-    pair = list(curated.filter(pk__in=_uuids(ids)).order_by("created_at", "pk")[:2])
+    pair = list(curated.filter(pk__in=uuids_in(ids)).order_by("created_at", "pk")[:2])
     if len(pair) < 2:
         messages.error(request, "Choose two agents that you may edit.")
         return redirect("agents:list")
@@ -239,7 +236,7 @@ def chosen_agents(request: PageRequest) -> QuerySet[Agent]:
     visible = Agent.objects.visible_to(request.actor).on_record()
     if request.POST.get("all"):
         return AgentFilter(QueryDict(request.POST.get("query", "")), visible, actor=request.actor).qs
-    return visible.filter(pk__in=_uuids(request.POST.getlist("pick")))
+    return visible.filter(pk__in=uuids_in(request.POST.getlist("pick")))
 
 
 def _own_job(request: PageRequest, job_id: UUID) -> CurationJob:
@@ -255,7 +252,3 @@ def _counts(found: CurationJob) -> list[tuple[str, str, int]]:
 
 def _to_list(query: str) -> HttpResponseRedirect:
     return HttpResponseRedirect(f"{reverse('agents:list')}?{QueryDict(query).urlencode()}")
-
-
-def _uuids(texts: list[str]) -> list[UUID]:
-    return [found for text in texts[:1000] if (found := id_or_none(text))]

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.agents.columns import Column, chosen, ordering_of, sortable
+from apps.agents.columns import Column, chosen, known_columns, ordering_of, sortable
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import ImportForm
 from apps.agents.models import Agent
@@ -33,7 +33,9 @@ def export(request: PageRequest, kind: str) -> HttpResponseBase:
     """The list as it is filtered, ordered and cut into columns, every row of it, as a file."""
     if kind not in WRITERS:
         raise NotFound(f"Export as one of {', '.join(WRITERS)}.")
-    columns = chosen(request.GET.get("columns", "").split(","))
+    columns = chosen(
+        request.GET.getlist("column") or request.GET.get("columns", "").split(","), known_columns()
+    )
     headings = ["id", *(column.label for column in columns)]
     pieces = WRITERS[kind](headings, _cells(_rows(request, columns), columns))
     name = f"agents-{timezone.localdate().isoformat()}.{kind}"

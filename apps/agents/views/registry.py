@@ -12,9 +12,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.agents import risk
 from apps.agents.access import may, require_for
-from apps.agents.columns import COLUMNS, DEFAULT, FOUND, Column, chosen, ordering_of, sortable
+from apps.agents.columns import DEFAULT, FOUND, Column, chosen, known_columns, ordering_of, sortable
 from apps.agents.filters import AgentFilter
-from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
+from apps.agents.forms import DraftForm, EditForm, levels_in
 from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
 from apps.agents.queries.facets import facets
@@ -22,6 +22,7 @@ from apps.agents.queries.lists import chips, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
 from apps.agents.search import agents_like, search_agents
 from apps.agents.services.registry import create_draft, edit_agent
+from apps.agents.services.withdrawing import withdraw_draft
 from apps.agents.views.doors import visible_agent
 from apps.identity.access import access_of
 from apps.identity.pages import PageRequest, page
@@ -45,14 +46,15 @@ def agent_list(request: PageRequest) -> HttpResponse:
     visible = Agent.objects.visible_to(request.actor).on_record()
     narrowed = AgentFilter(asked, visible.with_people(), actor=request.actor)
     groups, total = facets(visible, asked, actor=request.actor)
-    columns = _columns(request, FOUND if text else DEFAULT)
+    known = known_columns()
+    columns = _columns(request, known, FOUND if text else DEFAULT)
     views = view_links(request.actor, request.GET, reverse("agents:list"))
     context = {
         "facets": groups,
         "total": total,
         "chips": chips(asked),
         "columns": columns,
-        "all_columns": [(column, column in columns) for column in COLUMNS.values()],
+        "all_columns": [(column, column in columns) for column in known.values()],
         "views": views,
         "own_views": [view for view in views if view.view_id],
         "plain": not any(
@@ -83,7 +85,7 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "aliases": agent.aliases.select_related("source"),
         "models": agent.observed_models.all()[:6],
         "entries": timeline_of("agent", agent.pk)[:6],
-        "may_edit": may(request.actor, Permission.AGENTS_CURATE, agent),
+        "may_edit": may(request.actor, Permission.AGENTS_CURATE, agent) and not agent.withdrawn_at,
         "is_bookmarked": Bookmark.objects.filter(owner=request.actor, agent=agent).exists(),
         "completeness": completeness_of(agent),
         "missing": missing_fields(agent),
@@ -112,7 +114,7 @@ def alike(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def agent_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
     agent = visible_agent(request, agent_id)
     require_for(request.actor, Permission.AGENTS_CURATE, agent)
-    form = EditForm(request.POST or None, initial=initial_of(agent), actor=request.actor)
+    form = EditForm(request.POST or None, agent=agent, actor=request.actor)
     if request.method == "POST" and form.is_valid():
         try:
             edit_agent(agent, form.changes(), version=form.cleaned_data["version"], actor=request.actor)
@@ -138,6 +140,22 @@ def agent_draft(request: PageRequest) -> HttpResponse:
             messages.success(request, f"{agent.name} is on record as a draft.")
             return redirect("agents:detail", agent.pk)
     return render(request, "agents/agent_draft.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_http_methods(["POST"])
+@page(Permission.AGENTS_CURATE)
+def agent_withdraw(request: PageRequest, agent_id: UUID) -> HttpResponse:
+    """Take a draft off the register."""
+    agent = visible_agent(request, agent_id)
+    try:
+        withdraw_draft(agent, actor=request.actor, reason=request.POST.get("reason", ""))
+    except DomainError as error:
+        if error.status == 403:
+            raise
+        messages.error(request, " ".join([error.message, *error.fields.values()]))
+        return redirect("agents:detail", agent.pk)
+    messages.success(request, f"{agent.name} is withdrawn.")
+    return redirect("agents:list")
 
 
 @require_http_methods(["POST"])
@@ -192,10 +210,10 @@ def _paged(request: PageRequest, narrowed: AgentFilter, columns: list[Column]) -
     }
 
 
-def _columns(request: PageRequest, otherwise: tuple[str, ...]) -> list[Column]:
+def _columns(request: PageRequest, known: dict[str, Column], otherwise: tuple[str, ...]) -> list[Column]:
     """`?column=` once for each (as the form without script sends them), or `?columns=` with commas."""
     asked = request.GET.getlist("column") or list(filter(None, request.GET.get("columns", "").split(",")))
-    return chosen(asked or otherwise)
+    return chosen(asked or otherwise, known)
 
 
 def _without_q(asked: QueryDict) -> QueryDict:

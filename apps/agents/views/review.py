@@ -12,7 +12,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import CampaignForm
 from apps.agents.models import Agent, Campaign
-from apps.agents.queries.review import average_completeness, burn_down, quality_queues
+from apps.agents.queries.review import average_completeness, burn_down, mail_figures, quality_queues
+from apps.agents.services.mailing import send_again
 from apps.agents.services.review import begin_campaign, close_campaign, confirm_agent, progress_of
 from apps.agents.views.doors import visible_agent
 from apps.identity.access import access_of
@@ -98,8 +99,26 @@ def campaign(request: PageRequest, campaign_id: UUID) -> HttpResponse:
         "shown": only,
         "progress": progress_of([found]).get(found.pk),
         "may_close": access_of(request.actor).allows(Permission.AGENTS_CURATE),
+        "mail": mail_figures(found),
     }
     return render(request, "agents/campaign.html", context)
+
+
+@require_POST
+@page(Permission.AGENTS_CURATE)
+def campaign_mail(request: PageRequest, campaign_id: UUID, mail_id: UUID) -> HttpResponse:
+    """Send a mail that failed again."""
+    found = get_object_or_404(Campaign.objects.visible_to(request.actor), pk=campaign_id)
+    mail = get_object_or_404(found.mails, pk=mail_id)
+    try:
+        send_again(mail, actor=request.actor)
+    except DomainError as error:
+        if error.status == 403:
+            raise
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"The mail to {mail.person} is sent again.")
+    return redirect("agents:campaign", found.pk)
 
 
 @require_POST

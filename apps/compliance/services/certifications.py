@@ -61,8 +61,8 @@ def certify_agent(agent: Agent, request: CertificationRequest, *, actor: Princip
             f"{agent.name} has no risk tier yet; answer its four risk questions first.",
             code="compliance.tier_missing",
         )
-    _check_certifier(agent, actor)
-    _check_request(request)
+    check_certifier(agent, actor=actor)
+    check_request(request)
     now = timezone.now()
     _supersede(agent, request.framework, now)
     certification = Certification.objects.create(
@@ -76,7 +76,7 @@ def certify_agent(agent: Agent, request: CertificationRequest, *, actor: Princip
         expires_at=now + VALIDITY[agent.tier],
     )
     _keep_results(certification, request)
-    _refresh_status(agent, now)
+    refresh_status(agent, now)
     record_act(
         "compliance.certification.issued",
         actor=actor,
@@ -106,8 +106,8 @@ def revoke_certification(certification: Certification, *, actor: Principal, reas
         raise Conflict(
             "Only an active certification can be revoked.", code="compliance.certification.not_active"
         )
-    _end(certification, Certification.Status.REVOKED, reason.strip(), actor=actor)
-    _refresh_status(agent, timezone.now())
+    end_certification(certification, Certification.Status.REVOKED, reason.strip(), actor=actor)
+    refresh_status(agent, timezone.now())
     return certification
 
 
@@ -117,7 +117,7 @@ def follow_tier(agent: Agent) -> None:
     `agent` is the row its caller has locked; nothing is done where no certification is held.
     """
     now = timezone.now()
-    _refresh_status(agent, now)
+    refresh_status(agent, now)
     held = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
     best = held.select_related("framework").order_by("-tier", "-expires_at").first()
     if best is None or agent.tier is None or best.tier >= agent.tier:
@@ -169,8 +169,10 @@ def _expire(pk: UUID, now: datetime) -> bool:
     )
     if certification.status != Certification.Status.ACTIVE or certification.expires_at > now:
         return False
-    _end(certification, Certification.Status.EXPIRED, "Its time is over.", actor=system_principal())
-    _refresh_status(agent, now)
+    end_certification(
+        certification, Certification.Status.EXPIRED, "Its time is over.", actor=system_principal()
+    )
+    refresh_status(agent, now)
     raise_finding(
         FindingDraft(
             agent=agent,
@@ -185,7 +187,8 @@ def _expire(pk: UUID, now: datetime) -> bool:
     return True
 
 
-def _check_certifier(agent: Agent, actor: Principal) -> None:
+def check_certifier(agent: Agent, *, actor: Principal) -> None:
+    """Raise NotPermitted where this is nobody who may judge the agent."""
     if actor.kind != Principal.Kind.HUMAN:
         raise NotPermitted(
             "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
@@ -197,7 +200,8 @@ def _check_certifier(agent: Agent, actor: Principal) -> None:
         )
 
 
-def _check_request(request: CertificationRequest) -> None:
+def check_request(request: CertificationRequest) -> None:
+    """Raise InvalidInput naming what stands in the way."""
     controls = list(request.framework.controls.all())
     known = {control.code for control in controls}
     problems = {
@@ -235,7 +239,7 @@ def _keep_results(certification: Certification, request: CertificationRequest) -
 def _supersede(agent: Agent, framework: Framework, now: datetime) -> None:
     held = Certification.objects.filter(agent=agent, framework=framework, status=Certification.Status.ACTIVE)
     for certification in held:
-        _end(
+        end_certification(
             certification,
             Certification.Status.SUPERSEDED,
             "A newer certification took its place.",
@@ -243,7 +247,8 @@ def _supersede(agent: Agent, framework: Framework, now: datetime) -> None:
         )
 
 
-def _end(certification: Certification, status: str, reason: str, *, actor: Principal) -> None:
+def end_certification(certification: Certification, status: str, reason: str, *, actor: Principal) -> None:
+    """End it and say so. A step: the caller holds the agent's row and refreshes what it shows."""
     certification.status, certification.ended_at, certification.ended_reason = status, timezone.now(), reason
     certification.save(update_fields=["status", "ended_at", "ended_reason"])
     record_act(
@@ -256,7 +261,8 @@ def _end(certification: Certification, status: str, reason: str, *, actor: Princ
     certification_ended.send(sender=Certification, certification=certification)
 
 
-def _refresh_status(agent: Agent, now: datetime) -> None:
+def refresh_status(agent: Agent, now: datetime) -> None:
+    """Until when a certification covers the agent as it is now, on its locked row."""
     until = Certification.objects.covering(agent, now).aggregate(until=Max("expires_at"))["until"]
     if until != agent.certified_until:
         write_certified_until(agent, until)

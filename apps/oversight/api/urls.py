@@ -1,13 +1,17 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.oversight.api import views
+from apps.oversight.api import blueprints, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("decisions", views.DecisionViewSet, "decisions")
 agent = "agents/<uuid:agent_id>"
+blueprint = "blueprints/<uuid:blueprint_id>"
 urlpatterns = [
     *router.urls,
+    path(f"{blueprint}/tool-policy", blueprints.BlueprintPolicyView.as_view(), name="blueprint-tool-policy"),
+    path(f"{blueprint}/stop", blueprints.BlueprintStopView.as_view(), name="blueprint-stop"),
+    path(f"{blueprint}/reset", blueprints.BlueprintResetView.as_view(), name="blueprint-reset"),
     path(f"{agent}/tool-policy", views.ToolPolicyView.as_view(), name="agent-tool-policy"),
     path(f"{agent}/breaker", views.BreakerView.as_view(), name="agent-breaker"),
     path(f"{agent}/breaker/trip", views.BreakerTripView.as_view(), name="agent-breaker-trip"),

@@ -32,7 +32,7 @@ def set_tool_policy(
 
     A plain name allows the tool of no server: one of an MCP server is named `server/tool`.
     """
-    tools = _clean(allowed_tools)
+    tools = clean_tools(allowed_tools)
     agent = lock_agent(agent)  # one policy writer per agent at a time
     require_for(actor, Permission.POLICY_EDIT, agent)
     policy = ToolPolicy.objects.filter(agent=agent).first()
@@ -42,7 +42,8 @@ def set_tool_policy(
     if policy and before == tools:
         return policy
     policy, _ = ToolPolicy.objects.update_or_create(
-        agent=agent, defaults={"allowed_tools": tools, "version": known + 1, "updated_by": actor}
+        agent=agent,
+        defaults={"allowed_tools": tools, "version": known + 1, "updated_by": actor, "through": None},
     )
     record_act(
         "oversight.policy.set",
@@ -72,6 +73,7 @@ def drop_tool_policy(agent: Agent, *, actor: Principal, reason: str, version: in
         detail={"before": policy.allowed_tools, "version": policy.version + 1},
     )
     policy.allowed_tools, policy.version, policy.updated_by = None, policy.version + 1, actor
+    policy.through = None
     policy.save()
 
 
@@ -81,7 +83,8 @@ def _require_version(policy: ToolPolicy | None, version: int | None) -> None:
         raise StaleWrite(f"The policy was changed meanwhile; it is at version {known} now.")
 
 
-def _clean(names: Iterable[str]) -> list[str]:
+def clean_tools(names: Iterable[str]) -> list[str]:
+    """The names as policies keep them, sorted and each once. Raises InvalidInput for too many or too long ones."""
     tools = sorted({str(tool_named(name)) for name in names if name.strip()})
     if len(tools) > MOST_TOOLS:
         raise InvalidInput("The policy was not set.", fields={"allowed_tools": f"At most {MOST_TOOLS} tools"})

@@ -1,0 +1,221 @@
+"""The instances of a blueprint: made by the hundred, attached, detached, brought back to the definition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.agents.access import require_for
+from apps.agents.definitions import InstanceResult
+from apps.agents.fields import is_empty, restored, stored
+from apps.agents.models import Agent, Blueprint, State, ToolGrant
+from apps.agents.services.blueprint_grants import inherit_grants, leave_grants
+from apps.agents.services.blueprints import BlueprintAct, results_of
+from apps.agents.services.bulk import Outcome, tell_changes, write_records
+from apps.agents.services.definitions import (
+    follow_definition,
+    keep_as_own_word,
+    lock_blueprint,
+    lock_instances,
+    remember_definition,
+)
+from apps.agents.services.drafting import put_on_record
+from apps.agents.services.registry import remember_many, set_fields
+from apps.agents.signals import instances_joined
+from apps.identity.access import require, require_somewhere
+from apps.identity.models import Principal
+from apps.identity.roles import Permission
+from apps.identity.services.ledger import Act, record_acts
+from apps.kit.errors import DomainError, InvalidInput, require_reason
+from apps.kit.ids import new_id
+
+AT_MOST = 500
+
+
+@dataclass(frozen=True)
+class NewInstance:
+    """One instance to be made: its name, and what it says otherwise than the definition (values to set)."""
+
+    name: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@transaction.atomic
+def make_instances(
+    blueprint: Blueprint, wanted: Sequence[NewInstance], *, actor: Principal, reason: str = ""
+) -> BlueprintAct:
+    """Put instances on record as drafts that hold the definition, its grants and whatever else is decided for all.
+
+    Results in the order of `wanted`; one that cannot be made is named with the reason and leaves the others. The name
+    is an instance's key within its blueprint: one that is there already is left as it is, so that sending the same list
+    again makes nothing twice. The blueprint's lock lets no second list make them at the same time.
+    """
+    blueprint = lock_blueprint(blueprint)
+    require_somewhere(actor, Permission.AGENTS_CURATE)
+    if not 0 < len(wanted) <= AT_MOST:
+        raise InvalidInput("Nothing was made.", fields={"instances": f"Name 1 to {AT_MOST} instances"})
+    known = {name.casefold() for name in blueprint.instances.on_record().values_list("name", flat=True)}
+    definition = {name: restored(name, value) for name, value in blueprint.defaults.items()}
+    results, own = [], {}
+    for one in wanted:
+        result = _drafted(one, blueprint, definition, known, actor)
+        results.append(result)
+        if result.status == "made" and result.agent is not None:
+            own[result.agent] = _own_word(one, definition)
+    _put_on_record(blueprint, own, actor, reason)
+    return BlueprintAct(blueprint, results)
+
+
+@transaction.atomic
+def attach_agents(
+    blueprint: Blueprint, agents: Collection[UUID], *, actor: Principal, reason: str = ""
+) -> BlueprintAct:
+    """Make agents on record instances: they take over what the definition says and nobody said of them."""
+    blueprint = lock_blueprint(blueprint)
+    require_somewhere(actor, Permission.AGENTS_CURATE)
+    if not 0 < len(agents) <= AT_MOST:
+        raise InvalidInput("Nothing was attached.", fields={"agents": f"Name 1 to {AT_MOST} agents"})
+    locked = lock_instances(
+        set(Agent.objects.visible_to(actor).filter(pk__in=agents).values_list("pk", flat=True))
+    )
+    checked = [(agent, _attachable(agent, blueprint)) for agent in locked]
+    joining = [agent for agent, result in checked if result is None]
+    outcomes = follow_definition(joining, blueprint, blueprint.defaults, actor=actor, reason=reason)
+    _join(blueprint, [one.agent for one in outcomes if one.error is None and one.agent], actor)
+    return BlueprintAct(blueprint, [result for _, result in checked if result] + results_of(outcomes))
+
+
+@transaction.atomic
+def detach_agents(
+    blueprint: Blueprint, agents: Collection[UUID], *, actor: Principal, reason: str
+) -> BlueprintAct:
+    """Let instances go their own way: every value stays, as the word of whoever detached them; what they were granted
+    through the blueprint ends; a tool policy stays and is theirs alone."""
+    blueprint = lock_blueprint(blueprint)
+    require_reason(reason, "Say why it is no instance any longer")
+    visible = Agent.objects.visible_to(actor).filter(pk__in=agents, blueprint=blueprint)
+    outcomes = [_let_go(agent, actor) for agent in lock_instances(set(visible.values_list("pk", flat=True)))]
+    done = [one for one in outcomes if one.error is None]
+    gone = [one.agent for one in done if one.agent is not None]
+    keep_as_own_word(gone, blueprint.defaults.keys(), actor=actor)
+    write_records(done, actor=actor)
+    leave_grants(
+        ToolGrant.objects.filter(agent__in=gone, through__blueprint=blueprint), actor=actor, reason=reason
+    )
+    detail = {
+        "source": blueprint.name,
+        "blueprint": blueprint.pk,
+        "changes": {"blueprint": [blueprint.name, ""]},
+    }
+    record_acts(
+        [Act("agents.blueprint.detached", actor, ("agent", agent.pk), reason, detail) for agent in gone]
+    )
+    tell_changes(done, actor=actor)
+    return BlueprintAct(blueprint, results_of(outcomes))
+
+
+@transaction.atomic
+def take_definition(
+    blueprint: Blueprint,
+    agents: Collection[UUID],
+    fields: Collection[str],
+    *,
+    actor: Principal,
+    reason: str = "",
+) -> BlueprintAct:
+    """Have instances show the definition's value on these fields again; what a person said of them there is taken back."""
+    blueprint = lock_blueprint(blueprint)
+    require_somewhere(actor, Permission.AGENTS_CURATE)
+    unknown = sorted(set(fields) - blueprint.defaults.keys())
+    if unknown or not fields:
+        words = (
+            f"The definition says nothing of {', '.join(unknown)}" if unknown else "Name at least one field"
+        )
+        raise InvalidInput("Nothing was taken over.", fields={"fields": words})
+    visible = Agent.objects.visible_to(actor).filter(pk__in=agents, blueprint=blueprint)
+    locked = lock_instances(set(visible.values_list("pk", flat=True)))
+    values = {name: blueprint.defaults[name] for name in fields}
+    outcomes = follow_definition(locked, blueprint, values, actor=actor, reason=reason, over_people=True)
+    return BlueprintAct(blueprint, results_of(outcomes))
+
+
+def _drafted(
+    one: NewInstance, blueprint: Blueprint, definition: Mapping[str, Any], known: set[str], actor: Principal
+) -> InstanceResult:
+    name = one.name.strip()
+    if name.casefold() in known:
+        return InstanceResult(name, "unchanged", None, "It is an instance already.")
+    agent = Agent(id=new_id(), name="", state=State.DRAFT, blueprint=blueprint)
+    try:
+        set_fields(agent, {**definition, **one.values, "name": name}, actor=actor)
+        require(actor, Permission.AGENTS_CURATE, agent.team_id)
+    except DomainError as error:
+        return InstanceResult(name or "Without a name", "refused", None, error.message, error.fields)
+    known.add(name.casefold())
+    return InstanceResult(name, "made", agent)
+
+
+def _own_word(one: NewInstance, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What was said of the instance itself: its name, and where it says otherwise than the definition."""
+    differing = {
+        n: v
+        for n, v in one.values.items()
+        if v != definition.get(n) and not (is_empty(v) and n not in definition)
+    }
+    return differing | {"name": one.name.strip()}
+
+
+def _put_on_record(
+    blueprint: Blueprint, own: Mapping[Agent, Mapping[str, Any]], actor: Principal, reason: str
+) -> None:
+    agents = list(own)
+    put_on_record(agents, actor=actor)
+    remember_many(own, actor=actor)
+    remember_definition(agents, blueprint.defaults, actor=actor)
+    detail = {"source": blueprint.name, "blueprint": blueprint.pk}
+    acts = [
+        Act("agents.instance.drafted", actor, ("agent", agent.pk), reason, detail | {"name": agent.name, "differs": _told(said)})
+        for agent, said in own.items()
+    ]  # fmt: skip
+    record_acts(acts)
+    _join(blueprint, agents, actor)
+
+
+def _told(said: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: stored(name, value) for name, value in said.items() if name not in ("name", "custom")}
+
+
+def _join(blueprint: Blueprint, agents: Sequence[Agent], actor: Principal) -> None:
+    if agents:
+        inherit_grants(blueprint, agents, actor=actor)
+        instances_joined.send(sender=Blueprint, blueprint=blueprint, agents=list(agents), actor=actor)
+
+
+def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
+    if agent.blueprint_id == blueprint.pk:
+        return InstanceResult(agent.name, "unchanged", agent, "It is an instance already.")
+    if agent.blueprint is not None:
+        return InstanceResult(
+            agent.name,
+            "refused",
+            agent,
+            f"It is an instance of {agent.blueprint.name}; detach it there first.",
+        )
+    if agent.merged_into_id or agent.withdrawn_at:
+        return InstanceResult(agent.name, "refused", agent, "It is on record no longer.")
+    return None
+
+
+def _let_go(agent: Agent, actor: Principal) -> Outcome:
+    try:
+        require_for(actor, Permission.AGENTS_CURATE, agent)
+    except DomainError as error:
+        return Outcome(agent, error=error)
+    outcome = Outcome(agent, {"blueprint": [agent.blueprint.name if agent.blueprint else "", ""]})
+    agent.blueprint = None
+    agent.version += 1
+    return outcome

@@ -1,0 +1,445 @@
+"""One definition, many instances: what they share, where they differ, what is decided for all at once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.agents import risk
+from apps.agents.definitions import differing_fields, told
+from apps.agents.models import Agent, Blueprint, Claim, ObservedTool, Tool, ToolGrant
+from apps.agents.services.blueprint_grants import grant_to_blueprint, revoke_from_blueprint
+from apps.agents.services.blueprints import Definition, create_blueprint, edit_blueprint, remove_blueprint
+from apps.agents.services.claims import Source, contradictions_of, state_claims
+from apps.agents.services.grants import GrantRequest, grant_tool
+from apps.agents.services.instances import (
+    NewInstance,
+    attach_agents,
+    detach_agents,
+    make_instances,
+    take_definition,
+)
+from apps.agents.services.registry import edit_agent
+from apps.compliance.models import BlueprintCertification, Certification, Finding, Framework
+from apps.compliance.services.blueprints import certify_blueprint, revoke_blueprint_certification
+from apps.compliance.services.certifications import CertificationRequest, ControlJudgement
+from apps.identity.models import LedgerEntry, Principal
+from apps.identity.roles import Role
+from apps.kit.errors import Conflict, DomainError, InvalidInput, NotPermitted, StaleWrite
+from apps.oversight.models import ToolPolicy
+from apps.oversight.services.blueprints import reset_blueprint, set_blueprint_policy, stop_blueprint
+from apps.oversight.services.policies import set_tool_policy
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+RISK = dict.fromkeys(risk.FIELDS, 3)
+
+
+@pytest.fixture
+def curator() -> Principal:
+    return factories.make_person(Role.CURATOR)
+
+
+def define(actor: Principal, **values: Any) -> Blueprint:
+    values = {"purpose": "Answers tellers.", "framework": "crewai", "countries": ["FI"], **RISK} | values
+    return create_blueprint(Definition("Branch teller", values=values), actor=actor)
+
+
+def redefine(blueprint: Blueprint, actor: Principal, **values: Any) -> list[Any]:
+    blueprint.refresh_from_db()
+    definition = Definition(blueprint.name, values={**blueprint.defaults, **values})
+    return edit_blueprint(blueprint, definition, actor=actor).results
+
+
+def make(blueprint: Blueprint, actor: Principal, *names: str) -> list[Agent]:
+    make_instances(blueprint, [NewInstance(name) for name in names], actor=actor)
+    return list(blueprint.instances.order_by("name"))
+
+
+def judged() -> CertificationRequest:
+    framework = Framework.objects.get(key="eu-ai-act")
+    controls = {control.code: ControlJudgement("pass") for control in framework.controls.all()}
+    return CertificationRequest(framework, "Trial in one branch.", controls)
+
+
+def told_of(agent: Agent, action: str) -> dict[str, Any]:
+    entry = LedgerEntry.objects.filter(action=action, target_id=str(agent.pk)).order_by("-pk")[0]
+    return dict(orjson.loads(bytes(entry.body))["detail"])
+
+
+def test_the_same_list_again_makes_no_instance_twice(curator: Principal) -> None:
+    blueprint, team = define(curator), factories.make_team("Turku")
+    wanted = [
+        NewInstance("Teller Espoo"),
+        NewInstance("Teller Turku", {"team": team, "countries": ["FI", "SE"]}),
+        NewInstance("teller espoo "),
+        NewInstance("Teller Oulu", {"environment": "moon"}),
+    ]
+    results = make_instances(blueprint, wanted, actor=curator).results
+    assert [one.status for one in results] == ["made", "made", "unchanged", "refused"]
+    assert set(results[3].fields) == {"environment"}
+    assert told(make_instances(blueprint, wanted, actor=curator).results) == {"unchanged": 3, "refused": 1}
+    espoo, turku = blueprint.instances.order_by("name")
+    assert (espoo.state, espoo.tier, espoo.framework) == ("draft", 3, "crewai")
+    assert (turku.team, turku.principal.team) == (team, team)
+    assert differing_fields(espoo, blueprint.defaults) == []
+    assert differing_fields(turku, blueprint.defaults) == ["countries"]
+    assert told_of(turku, "agents.instance.drafted")["source"] == "Branch teller"
+
+
+def test_instances_follow_the_definition_where_nobody_said_otherwise(curator: Principal) -> None:
+    blueprint = define(curator)
+    one, own = make(blueprint, curator, "A", "B")
+    edit_agent(own, {"framework": "langgraph"}, actor=curator)
+    state_claims(one, Source("declared", "git"), {"framework": "agno"}, actor=curator)
+    results = redefine(blueprint, curator, framework="autogen", oversight_level="approves")
+    assert told(results) == {"done": 2}
+    assert list(blueprint.instances.order_by("name").values_list("framework", "oversight_level")) == [
+        ("autogen", "approves"),
+        ("langgraph", "approves"),
+    ]
+    assert [found.said for found in contradictions_of([one], actor=curator)] == ["agno"], (
+        "a file contradicts it"
+    )
+    assert contradictions_of([own], actor=curator) == [], "a person's own value differs on purpose"
+    taken = take_definition(blueprint, [own.pk], ["framework"], actor=curator)
+    assert told(taken.results) == {"done": 1}
+    redefine(blueprint, curator, framework="semantic-kernel")
+    own.refresh_from_db()
+    assert own.framework == "semantic-kernel", "it follows again"
+
+
+def test_what_the_definition_no_longer_says_stays_as_a_persons_word(curator: Principal) -> None:
+    blueprint = define(curator)
+    (agent,) = make(blueprint, curator, "A")
+    edit_blueprint(
+        blueprint, Definition("Branch teller", values={"purpose": "Answers tellers."}), actor=curator
+    )
+    agent.refresh_from_db()
+    assert agent.framework == "crewai"
+    assert Claim.objects.get(agent=agent, field="framework").origin == "person"
+
+
+def test_an_instance_that_cannot_follow_is_named_and_keeps_its_value(curator: Principal) -> None:
+    team = factories.make_team()
+    blueprint = define(curator)
+    (agent,) = make(blueprint, curator, "A")
+    ours = create_blueprint(Definition("Ours", team=team, values={"framework": "x"}), actor=curator)
+    local = factories.make_person(Role.CURATOR, team)
+    attached = factories.make_agent("registered", tier=1, team=team, name="own")
+    stranger = factories.make_agent("registered", tier=1, name="stranger")
+    assert told(attach_agents(ours, [attached.pk, stranger.pk], actor=curator).results) == {"done": 2}
+    results = edit_blueprint(
+        ours, Definition("Ours", team=team, values={"framework": "y"}), actor=local
+    ).results
+    assert [(one.name, one.status) for one in results] == [
+        ("own", "done"),
+        ("An instance you may not see", "refused"),
+    ]
+    stranger.refresh_from_db()
+    assert stranger.framework == "x"
+    with pytest.raises(NotPermitted):
+        edit_blueprint(blueprint, Definition("Mine", team=team), actor=local)
+    refused = attach_agents(ours, [agent.pk], actor=curator).results
+    assert [(one.status, one.message) for one in refused] == [
+        ("refused", "It is an instance of Branch teller; detach it there first.")
+    ]
+
+
+def test_a_detached_agent_keeps_its_values_and_loses_what_came_through_the_blueprint(
+    curator: Principal,
+) -> None:
+    blueprint, tool = define(curator), Tool.objects.create(name="wire")
+    (agent,) = make(blueprint, curator, "A")
+    grant_to_blueprint(blueprint, GrantRequest(tool, "Their work"), actor=curator)
+    detach_agents(blueprint, [agent.pk], actor=curator, reason="A pilot of its own")
+    agent.refresh_from_db()
+    assert (agent.blueprint, agent.framework) == (None, "crewai")
+    assert not ToolGrant.objects.active().filter(agent=agent).exists()
+    redefine(blueprint, curator, framework="autogen")
+    agent.refresh_from_db()
+    assert agent.framework == "crewai"
+    assert told_of(agent, "agents.blueprint.detached")["source"] == "Branch teller"
+
+
+def test_a_grant_reaches_every_instance_and_those_to_come(curator: Principal) -> None:
+    blueprint, tool = define(curator), Tool.objects.create(name="wire")
+    first, own = make(blueprint, curator, "A", "B")
+    grant_tool(own, GrantRequest(tool, "Its own reason"), actor=curator)
+    results = grant_to_blueprint(blueprint, GrantRequest(tool, "Their work"), actor=curator).results
+    assert [(one.name, one.status) for one in results] == [("A", "done"), ("B", "kept")]
+    make(blueprint, curator, "C")
+    again = grant_to_blueprint(
+        blueprint, GrantRequest(tool, "A while", expires_at=timezone.now() + timedelta(days=9)), actor=curator
+    )
+    assert told(again.results) == {"done": 2, "kept": 1}
+    assert told_of(first, "agents.grant.given")["blueprint"] == "Branch teller"
+    grant = blueprint.grants.get(revoked_at=None)
+    assert told(revoke_from_blueprint(grant, actor=curator, reason="Over").results) == {"done": 2}
+    assert list(ToolGrant.objects.active().values_list("agent__name", flat=True)) == ["B"]
+
+
+def test_a_policy_reaches_every_instance_and_those_to_come(curator: Principal) -> None:
+    blueprint = define(curator)
+    first, own = make(blueprint, curator, "A", "B")
+    set_tool_policy(own, ["own_tool"], actor=curator)
+    act = set_blueprint_policy(blueprint, ["lookup", "crm/find"], actor=curator, reason="Least privilege")
+    assert [(one.name, one.status) for one in act.results] == [("A", "done"), ("B", "kept")]
+    make(blueprint, curator, "C")
+    allowed = {
+        policy.agent.name: policy.allowed_tools for policy in ToolPolicy.objects.select_related("agent")
+    }
+    assert allowed == {"A": ["crm/find", "lookup"], "B": ["own_tool"], "C": ["crm/find", "lookup"]}
+    assert told_of(first, "oversight.policy.set")["source"] == "Branch teller"
+    with pytest.raises(StaleWrite):
+        set_blueprint_policy(blueprint, [], actor=curator, reason="x", version=0)
+    over = set_blueprint_policy(blueprint, ["lookup"], actor=curator, reason="All alike", over_own=True)
+    assert told(over.results) == {"done": 3}
+    set_blueprint_policy(blueprint, None, actor=curator, reason="Not limited any longer")
+    assert not ToolPolicy.objects.limiting().exists()
+
+
+def test_stopping_a_blueprint_stops_every_instance_and_says_of_each(curator: Principal) -> None:
+    operator, admin = factories.make_person(Role.OPERATOR), factories.make_person(Role.ADMINISTRATOR)
+    blueprint = define(curator)
+    first, _ = make(blueprint, curator, "A", "B")
+    stop_blueprint(blueprint, actor=operator, reason="They pay twice")
+    assert set(Agent.objects.values_list("breaker_state", flat=True)) == {"tripped"}
+    make(blueprint, curator, "C")
+    assert told(stop_blueprint(blueprint, actor=operator, reason="Still").results) == {
+        "unchanged": 2,
+        "done": 1,
+    }
+    assert told_of(first, "oversight.breaker.tripped")["source"] == "Branch teller"
+    with pytest.raises(NotPermitted):
+        reset_blueprint(blueprint, actor=operator, reason="Fixed")
+    assert told(reset_blueprint(blueprint, actor=admin, reason="Fixed").results) == {"done": 3}
+    assert set(Agent.objects.values_list("breaker_state", flat=True)) == {"armed"}
+
+
+class TestCertification:
+    def test_instances_that_are_as_it_was_certified_are_covered(self, curator: Principal) -> None:
+        officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)
+        same, other = make(blueprint, curator, "A", "B")
+        edit_agent(other, {"countries": ["FI", "SE"], "tags": ["north"]}, actor=curator)
+        edit_agent(same, {"tags": ["south"]}, actor=curator)
+        results = certify_blueprint(blueprint, judged(), actor=officer).results
+        assert [(one.name, one.status) for one in results] == [("A", "done"), ("B", "refused")]
+        assert "countries" in results[1].message
+        same.refresh_from_db()
+        held = Certification.objects.get()
+        assert (held.agent, held.tier, held.expires_at) == (same, 3, same.certified_until)
+        assert held.results.count() == held.framework.controls.count()
+        assert told_of(same, "compliance.certification.issued")["source"] == "Branch teller"
+
+    def test_a_later_instance_is_covered_only_while_it_does_not_differ(self, curator: Principal) -> None:
+        officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)
+        certify_blueprint(blueprint, judged(), actor=officer)
+        wanted = [NewInstance("same"), NewInstance("other", {"countries": ["US"]})]
+        make_instances(blueprint, wanted, actor=curator)
+        assert list(Certification.objects.values_list("agent__name", flat=True)) == ["same"]
+        used = factories.make_agent("registered", name="used")
+        now = timezone.now()
+        ObservedTool.objects.create(agent=used, tool_name="wire", calls=1, first_seen=now, last_seen=now)
+        attach_agents(blueprint, [used.pk], actor=curator)
+        assert not used.certifications.exists(), "it uses what was not certified"
+        same = blueprint.instances.get(name="same")
+        edit_agent(same, {"oversight_level": "autonomous", "tags": ["x"]}, actor=curator)
+        assert same.certifications.get().status == "active", "the definition says nothing of it"
+        edit_agent(same, {"framework": "agno"}, actor=curator)
+        assert same.certifications.get().status == "revoked"
+        same.refresh_from_db()
+        assert same.certified_until is None
+        assert Finding.objects.get(agent=same).kind == "certification.departed"
+
+    def test_revoking_it_ends_what_every_instance_holds_through_it(self, curator: Principal) -> None:
+        officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)
+        make(blueprint, curator, "A", "B")
+        certify_blueprint(blueprint, judged(), actor=officer)
+        certify_blueprint(blueprint, judged(), actor=officer)
+        assert Certification.objects.filter(status="superseded").count() == 2
+        given = BlueprintCertification.objects.get(status="active")
+        assert told(revoke_blueprint_certification(given, actor=officer, reason="Wrong").results) == {
+            "done": 2
+        }
+        assert set(Agent.objects.values_list("certified_until", flat=True)) == {None}
+
+    def test_a_definition_without_risk_answers_cannot_be_certified(self, curator: Principal) -> None:
+        blueprint = create_blueprint(Definition("Loose", values={"framework": "x"}), actor=curator)
+        with pytest.raises(Conflict) as refused:
+            certify_blueprint(blueprint, judged(), actor=factories.make_person(Role.COMPLIANCE))
+        assert refused.value.code == "compliance.tier_missing"
+
+
+def test_what_no_record_can_hold_no_definition_says(curator: Principal) -> None:
+    for values, field in (
+        ({"name": "x"}, "name"),
+        ({"countries": ["Finland"]}, "countries"),
+        ({"custom": {"a": 1}}, "custom"),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            create_blueprint(Definition("X", values=values), actor=curator)
+        assert field in refused.value.fields
+    blueprint = define(curator)
+    make(blueprint, curator, "A")
+    with pytest.raises(Conflict) as stays:
+        remove_blueprint(blueprint, actor=curator, reason="Unused")
+    assert stays.value.code == "agents.blueprint.has_instances"
+    with pytest.raises(DomainError):
+        edit_agent(blueprint.instances.get(), {"blueprint": None}, actor=curator)
+
+
+def test_acts_on_many_instances_take_few_queries(curator: Principal) -> None:
+    officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)
+
+    def queries_of(count: int) -> list[int]:
+        names = [NewInstance(f"Branch {count} {number}") for number in range(count)]
+        found = []
+        for act in (
+            lambda: make_instances(blueprint, names, actor=curator),
+            lambda: redefine(blueprint, curator, business_service=f"Retail {count}"),
+            lambda: set_blueprint_policy(blueprint, [f"t{count}"], actor=curator, reason="x"),
+            lambda: stop_blueprint(blueprint, actor=factories.make_person(Role.OPERATOR), reason="x"),
+        ):
+            with CaptureQueriesContext(connection) as asked:
+                act()
+            found.append(len(asked))
+        return found
+
+    queries_of(2)  # from now on there is a policy to inherit
+    few, many = queries_of(3), queries_of(30)
+    assert few == many
+    assert max(many) < 30
+    certify_blueprint(blueprint, judged(), actor=officer)
+    assert Certification.objects.count() == 35
+
+
+class TestDoors:
+    @pytest.fixture
+    def page(self) -> Client:
+        client = Client()
+        administrator = factories.make_person(Role.ADMINISTRATOR)
+        client.force_login(administrator.person, backend="apps.identity.auth.PersonBackend")
+        return client
+
+    def test_a_pasted_table_is_made_and_what_is_wrong_stands_beside_its_row(
+        self, page: Client, curator: Principal
+    ) -> None:
+        blueprint, team = define(curator), factories.make_team("Branch Turku")
+        text = "name\tteam\tcountries\nTeller Turku\tBranch Turku\tFI, SE\nTeller Oulu\tNowhere\t\n"
+        url = reverse("agents:blueprint-instances", args=[blueprint.pk])
+        answer = page.post(url, {"instances": text})
+        assert b"There is no team Nowhere" in answer.content
+        made = blueprint.instances.get()
+        assert (made.name, made.team, made.countries) == ("Teller Turku", team, ["FI", "SE"])
+        page.post(url, {"instances": "Teller Turku\nTeller Kemi"})
+        assert blueprint.instances.count() == 2
+        refused = page.post(url, {"instances": "name,colour\nTeller,red"})
+        assert refused.status_code == 422
+        assert b"These headings mean no field: colour" in refused.content
+
+    def test_a_difference_is_shown_and_taken_back_with_one_button(
+        self, page: Client, curator: Principal
+    ) -> None:
+        blueprint = define(curator)
+        first, _ = make(blueprint, curator, "A", "B")
+        edit_agent(first, {"framework": "agno"}, actor=curator)
+        shown = page.get(
+            reverse("agents:blueprint", args=[blueprint.pk]), {"show": "differing"}
+        ).content.decode()
+        assert "instead of crewai" in shown
+        assert curator.name in shown
+        page.post(
+            reverse("agents:blueprint-take", args=[blueprint.pk]), {"pick": first.pk, "field": "framework"}
+        )
+        first.refresh_from_db()
+        assert first.framework == "crewai"
+        listed = page.get(reverse("agents:list"), {"blueprint": str(blueprint.pk)}).content.decode()
+        assert "Branch teller" in listed
+
+    def test_agents_are_attached_by_number_and_detached_with_a_reason(
+        self, page: Client, curator: Principal
+    ) -> None:
+        blueprint = define(curator)
+        agent = factories.make_agent("registered", tier=2, name="own")
+        url = reverse("agents:blueprint-attach", args=[blueprint.pk])
+        answer = page.post(url, {"agents": f"{agent.ref}\nAGT-99999"})
+        assert b"No agent on record is named like this" in answer.content
+        agent.refresh_from_db()
+        assert agent.blueprint == blueprint
+        detach = reverse("agents:blueprint-detach", args=[blueprint.pk])
+        assert page.post(detach, {"pick": agent.pk}).status_code == 200
+        assert blueprint.instances.exists(), "it asks why first"
+        page.post(detach, {"pick": agent.pk, "reason": "A pilot"})
+        assert not blueprint.instances.exists()
+
+    def test_grants_policy_certification_and_stop_by_page(self, page: Client, curator: Principal) -> None:
+        blueprint, tool = define(curator), Tool.objects.create(name="wire")
+        (agent,) = make(blueprint, curator, "A")
+        give = reverse("agents:blueprint-grant-give", args=[blueprint.pk])
+        assert b"wire" in page.get(give).content
+        page.post(f"{give}?tool={tool.pk}", {"reason": "Pays", "constraints": "max_amount: 100"})
+        assert ToolGrant.objects.get(agent=agent).constraints == {"max_amount": 100}
+        wrong = page.post(f"{give}?tool={tool.pk}", {"reason": "Pays", "constraints": "all"})
+        assert wrong.status_code == 422
+        policy = reverse("oversight:blueprint-policy", args=[blueprint.pk])
+        page.post(policy, {"others": "wire", "reason": "Least privilege", "version": "0"})
+        assert ToolPolicy.objects.get(agent=agent).allowed_tools == ["wire"]
+        page.post(reverse("oversight:blueprint-stop", args=[blueprint.pk]), {"reason": "Trouble"})
+        assert page.get(reverse("oversight:blueprint", args=[blueprint.pk])).status_code == 200
+        agent.refresh_from_db()
+        assert agent.is_tripped
+        framework = Framework.objects.get(key="eu-ai-act")
+        controls = {f"control-{one.pk}": "pass" for one in framework.controls.all()}
+        url = reverse("compliance:blueprint-certify", args=[blueprint.pk, framework.key])
+        assert page.post(url, controls | {"evidence": "Trial"}).status_code == 200
+        assert agent.certifications.get().through is not None
+        for name in (
+            "agents:blueprint",
+            "compliance:blueprint",
+            "compliance:blueprint-panel",
+            "oversight:blueprint-panel",
+        ):
+            assert page.get(reverse(name, args=[blueprint.pk])).status_code == 200, name
+
+    def test_over_rest(self, curator: Principal) -> None:
+        api = factories.client_of(factories.make_person(Role.ADMINISTRATOR))
+        made = api.post(
+            "/api/v1/blueprints", {"name": "Branch teller", "values": {"framework": "crewai", **RISK}}
+        )
+        assert made.status_code == 201, made.data
+        url = f"/api/v1/blueprints/{made.data['id']}"
+        wanted = {
+            "instances": [
+                {"name": "A"},
+                {"name": "B", "countries": ["FI"]},
+                {"name": "C", "environment": "test"},
+            ]
+        }
+        assert [one["status"] for one in api.post(f"{url}/instances", wanted).data["results"]] == ["made"] * 3
+        assert api.get("/api/v1/agents", {"blueprint": made.data["id"]}).data["results"][0]["blueprint"]
+        changed = api.patch(
+            url, {"values": {"framework": "agno", **RISK}}, headers={"If-Match": made.headers["ETag"]}
+        )
+        assert (changed.status_code, changed.data["version"]) == (200, 2)
+        assert {one["status"] for one in changed.data["results"]} == {"done"}
+        ids = list(map(str, Blueprint.objects.get().instances.values_list("pk", flat=True)))
+        taken = api.post(f"{url}/take", {"agents": ids, "fields": ["framework"]}).data["results"]
+        assert {one["status"] for one in taken} == {"unchanged"}
+        put = api.put(f"{url}/tool-policy", {"allowed_tools": ["lookup"], "reason": "Least privilege"})
+        assert put.status_code == 200, put.data
+        assert api.post(f"{url}/stop", {"reason": "Trouble"}).status_code == 200
+        grant = api.post(
+            f"{url}/grants", {"tool": str(Tool.objects.create(name="wire").pk), "reason": "Work"}
+        )
+        assert (grant.status_code, ToolGrant.objects.active().count()) == (201, 3)
+        assert api.post(f"{url}/detach", {"agents": ids[:1]}).status_code == 400, "it needs a reason"
+        assert api.delete(url).status_code == 409
