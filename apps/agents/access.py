@@ -39,7 +39,11 @@ class Standing:
 
 
 def standing_of(agent: Agent) -> Standing:
-    return Standing(agent.tier, agent.team_id, frozenset({agent.owner_id, agent.deputy_id}))
+    """Its tier is that of its answers by the policy it stands under now: what a newer policy lowers, the change that is
+    to come does not."""
+    assessment = agent.assessment
+    tier = assessment.tier if assessment else agent.tier
+    return Standing(tier, agent.team_id, frozenset({agent.owner_id, agent.deputy_id}))
 
 
 def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:

@@ -13,3 +13,7 @@ agent_version_began = Signal()
 
 owners_reminded = Signal()
 """Sent inside the transaction with `campaign`, `agents_by_person: dict[Principal, list[Agent]]` and `is_late`."""
+
+coverage_asked = Signal()
+"""Sent with `tiers: dict[agent id, tier]`; a receiver answers with the ids of those that hold no certification which
+covers that tier."""

@@ -28,6 +28,8 @@ NOBODY_ACTS = {
     "index_words", "index_missing", "told_of", "refresh_vectors", "count_terms", "progress",  # the worker
     "mark_seen", "record_verdicts", "stand_gravest", "trip_if_over",  # rules, in the pipeline's transaction
     "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tier",  # the clock
+    "standing_policy", "hold_policy", "under_standing_policy", "read_facts",  # steps of what writes a tier
+    "read_fleet", "recalculate", "advance_recalculation", "stalled_recalculation", "enqueue_recalculation",  # the worker
     "write_breaker", "write_certified_until",  # columns, for the service that acted
     "lock_agent", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
     "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it

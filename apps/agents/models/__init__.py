@@ -35,6 +35,8 @@ from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGr
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
 from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, QualitySnapshot
+from apps.agents.models.risk_policy import RiskPolicy, number_of, rules_of
+from apps.agents.models.risk_record import RiskFacts, facts_of, stated_of
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
     LETTER_BUCKETS,
@@ -50,6 +52,7 @@ __all__ = [
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
     "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
     "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
-    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
-    "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "plain", "ref_of",
+    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "RiskFacts", "RiskPolicy", "SavedView", "SearchDocument", "SearchState",
+    "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "facts_of", "number_of", "plain", "ref_of",
+    "rules_of", "stated_of",
 ]  # fmt: skip

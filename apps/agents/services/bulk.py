@@ -18,6 +18,7 @@ from apps.agents.fields import FIELDS, stored
 from apps.agents.models import Agent
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import apply_changes, remember_many, tier_change
+from apps.agents.services.risk import TOLD_BY_RECORD, refresh_risk, under_standing_policy
 from apps.agents.signals import agent_changed
 from apps.identity.audit import entry_values
 from apps.identity.models import Principal
@@ -52,7 +53,7 @@ class Outcome:
     differences: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     error: DomainError | None = None
-    tier: dict[str, list[int | None]] = field(default_factory=dict)
+    tier: dict[str, Any] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -65,10 +66,11 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     locked = {
         agent.pk: agent
         for agent in Agent.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("owner", "deputy", "team", "blueprint")
+        .select_related("owner", "deputy", "team", "blueprint", "risk_facts")
         .filter(pk__in={edit.agent_id for edit in edits})
         .order_by("pk")
     }
+    under_standing_policy(locked.values())
     outcomes = [_attempt(edit, locked, actor) for edit in edits]
     done = [outcome for outcome in outcomes if outcome.differences]
     _write(done, actor)
@@ -76,7 +78,14 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     for outcome in done:
         fields = set(outcome.differences)
         agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
+    _follow_record(done, actor)
     return outcomes
+
+
+def _follow_record(done: list[Outcome], actor: Principal) -> None:
+    told = {one.agent for one in done if one.agent is not None and TOLD_BY_RECORD & one.differences.keys()}
+    if told:
+        refresh_risk(sorted(told, key=lambda agent: agent.pk), actor=actor)
 
 
 def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome:
@@ -121,7 +130,12 @@ def _write(done: list[Outcome], actor: Principal) -> None:
     now = timezone.now()
     for agent in agents:
         agent.updated_at = now
-    columns = {name for outcome in done for name in outcome.differences} | {"tier", "version", "updated_at"}
+    columns = {name for outcome in done for name in outcome.differences} | {
+        "tier",
+        "risk_policy",
+        "version",
+        "updated_at",
+    }
     # One statement of values, several times faster than bulk_update's cases: the rows are there and locked, so that
     # every insert becomes an update. Not through Agent.objects.update, which refuses the tier, this app's own to write.
     plain: QuerySet[Agent] = QuerySet(Agent)
