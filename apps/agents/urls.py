@@ -1,6 +1,6 @@
 from django.urls import path
 
-from apps.agents.views import catalogue, curation, discovery, files, graph, history, registry, review
+from apps.agents.views import catalogue, curation, discovery, files, graph, history, registry, review, risk
 
 app_name = "agents"
 urlpatterns = [
@@ -28,6 +28,15 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/claims/<int:claim_id>/", curation.settle_claim, name="settle"),
     path("agents/<uuid:agent_id>/confirm/", review.confirm, name="confirm"),
     path("agents/<uuid:agent_id>/merges/<uuid:merge_id>/undo/", curation.merge_undo, name="merge-undo"),
+    path("agents/<uuid:agent_id>/risk/", risk.agent_risk, name="risk"),
+    path("agents/<uuid:agent_id>/risk/take/", risk.risk_take, name="risk-take"),
+    path("agents/<uuid:agent_id>/risk/reassess/", risk.risk_reassess, name="risk-reassess"),
+    path("risk-policy/", risk.policies, name="risk-policies"),
+    path("risk-policy/draft/", risk.policy_draft, name="risk-policy-draft"),
+    path("risk-policy/<uuid:policy_id>/", risk.policy, name="risk-policy"),
+    path("risk-policy/<uuid:policy_id>/edit/", risk.policy_edit, name="risk-policy-edit"),
+    path("risk-policy/<uuid:policy_id>/preview/", risk.policy_preview, name="risk-policy-preview"),
+    path("risk-policy/<uuid:policy_id>/<slug:verb>/", risk.policy_act, name="risk-policy-act"),
     path("agents/at/", history.register_at, name="at"),
     path("discovery/", discovery.discovery, name="discovery"),
     path("discovery/decide/", discovery.discovery_decide, name="discovery-decide"),

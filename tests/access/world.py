@@ -24,11 +24,13 @@ from apps.agents.models import (
     Dependency,
     ModelEndpoint,
     PredictiveModel,
+    RiskPolicy,
     SavedView,
     System,
     Tool,
     ToolGrant,
 )
+from apps.agents.risk import STANDARD
 from apps.agents.services.candidates import Origins, report_findings
 from apps.compliance.models import Certification, Finding
 from apps.compliance.services.findings import FindingDraft, raise_finding
@@ -99,10 +101,13 @@ class World:
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
+            "policy_id": self.record["risk-policies"],
             "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
         if route.startswith("catalogue/"):
             values |= {"kind": "tool", "pk": self.record["tools"]}
+        if route.startswith("risk-policy/"):
+            values["verb"] = "discard"
         if route.startswith("graph/"):
             values["kind"] = "json"
         return {name: values[name] for name in names}
@@ -175,6 +180,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
         "data-sources": DataSource.objects.create(name="orders").pk,
         "systems": System.objects.create(name="core").pk,
         "discoveries": make_candidate(agent).pk,
+        "risk-policies": RiskPolicy.objects.create(name="Draft", rules=STANDARD.as_json(), created_by=agent.owner).pk,
     }  # fmt: skip
 
 

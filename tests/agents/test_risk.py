@@ -154,7 +154,7 @@ class TestFacts:
         assert {name: line.by_facts for name, line in lines.items()} == levels(4, 4, 4, 3)
         assert len(record.contradictions) == 4
         assert lines["data_sensitivity"].contradiction == (
-            "Answered internal data, but: may use wire: financial data."
+            "Answered “Internal data”, but: may use wire: financial data."
         )
         assert "Uses Claims by its record: health data" in [
             fact.words for fact in lines["data_sensitivity"].facts

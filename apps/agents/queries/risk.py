@@ -10,6 +10,7 @@ from apps.agents import risk
 from apps.agents.models import ASSETS, Agent, NodeKind, RiskPolicy, facts_of, rules_of
 from apps.agents.queries.risk_signs import signs_of
 from apps.agents.risk import Dimension, Fact, Sign
+from apps.agents.risk.assessment import and_joined
 from apps.identity.models import Principal
 
 SHOWN = 6
@@ -42,11 +43,11 @@ class DimensionLine:
 
     @property
     def contradiction(self) -> str:
-        """As in: Answered Internal data, but may use Claims, which holds health data."""
+        """As in: Answered “Internal data”, but: may use Claims, which holds health data."""
         if not self.is_contradicted:
             return ""
-        told = self.facts[0].words
-        return f"Answered {self.meaning.lower()}, but: {told[:1].lower()}{told[1:]}."
+        told, starts_named = self.facts[0].words, self.facts[0].template.startswith("{name}")
+        return f"Answered “{self.meaning}”, but: {told if starts_named else told[:1].lower() + told[1:]}."
 
     @property
     def to_lower(self) -> str:
@@ -55,8 +56,8 @@ class DimensionLine:
             return ""
         grave = [fact for fact in self.facts if fact.level == self.by_facts]
         named = [fact.name for fact in grave if fact.id]
-        rest = f" and {len(named) - 3} more" if len(named) > 3 else ""
-        about = f"{', '.join(named[:3])}{rest}" if named else "what is listed first"
+        listed = [*named[:3], f"{len(named) - 3} more"] if len(named) > 3 else named
+        about = and_joined(listed) if named else "what is listed first"
         return f"The facts would say {self.by_facts - 1} at most without {about}."
 
     @property
@@ -96,6 +97,17 @@ def kept_risk_record(agent: Agent, *, actor: Principal) -> RiskRecord:
     """The same by the facts as they were last read, without walking the graph."""
     kept = agent.risk_facts.signs if hasattr(agent, "risk_facts") else []
     return _record(agent, [Sign(**one) for one in kept], actor)
+
+
+def tier_preview(data: Mapping[str, Any], agent: Agent | None = None) -> risk.Assessment | None:
+    """The tier that what a form holds so far would give by the policy in force: the four levels, and the EU AI Act
+    class where the form has it, that of the agent otherwise."""
+    rules = RiskPolicy.objects.get(state=RiskPolicy.State.APPLIED).parsed
+    chosen = {name: str(data.get(name, "")) for name in risk.FIELDS}
+    levels = {name: int(text) if text in {"1", "2", "3", "4"} else None for name, text in chosen.items()}
+    stated = data.get("ai_act_class", agent.ai_act_class if agent else "")
+    facts = agent.held_facts if agent and rules.facts_raise else {}
+    return risk.assess(levels, rules, ai_act_class=str(stated), facts=facts)
 
 
 def _record(agent: Agent, signs: list[Sign], actor: Principal) -> RiskRecord:

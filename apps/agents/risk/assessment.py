@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from apps.agents.risk.dimensions import DIMENSIONS, TIER_NAMES, Dimension
@@ -104,8 +104,8 @@ def _highest(taken: Mapping[str, int]) -> _Holder:
     changes = [
         f"{one.name.lower()} at most {tier - 1} ({one.meaning(tier - 1).lower()})" for one in top if tier > 1
     ]
-    why = f"of its {' and '.join(one.name.lower() for one in top)}"
-    return _Holder(tier, why, " and ".join(changes), frozenset(one.field for one in top))
+    why = f"of its {and_joined([one.name.lower() for one in top])}"
+    return _Holder(tier, why, and_joined(changes), frozenset(one.field for one in top))
 
 
 def _weighted(taken: Mapping[str, int], rules: Rules) -> _Holder:
@@ -133,6 +133,11 @@ def _raised(taken: Mapping[str, int], rules: Rules) -> list[_Holder]:
             fewer = f"fewer than {one.dimensions} dimensions at {one.level} or above"
             found.append(_Holder(one.tier, raise_words(one), fewer, reached))
     return found
+
+
+def and_joined(words: Sequence[str]) -> str:
+    """As in: a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _to_lower(tier: int, holding: list[_Holder]) -> str | None:

@@ -76,6 +76,12 @@ class Fact:
     def words(self) -> str:
         return self.template.replace("{name}", self.name)
 
+    @property
+    def halves(self) -> tuple[str, str]:
+        """The words before and after the name, so that a page may link it; all of them before it where there is none."""
+        before, _, after = self.template.partition("{name}")
+        return before, after
+
     def unnamed(self, what: str) -> Fact:
         """The same for somebody who may not see the thing: `what` stands for its name, nothing links to it."""
         return Fact(self.dimension, self.level, self.template, name=what)
@@ -133,8 +139,8 @@ def _side_effect(sign: Sign, stated: Stated, rules: Rules) -> Read:
 
 
 def _unstated(sign: Sign, stated: Stated, rules: Rules) -> Read:
-    tools = "1 tool has" if sign.value == 1 else f"{sign.value} tools have"
-    yield AUTHORITY, None, f"{tools} no side effect on record: what they leave behind is not known"
+    tools = "1 tool it uses has" if sign.value == 1 else f"{sign.value} tools it uses have"
+    yield AUTHORITY, None, f"{tools} no side effect on record"
 
 
 def _delegate_data(sign: Sign, stated: Stated, rules: Rules) -> Read:
