@@ -1,6 +1,17 @@
 from django.urls import path
 
-from apps.agents.views import catalogue, curation, discovery, files, graph, history, registry, review, risk
+from apps.agents.views import (
+    ai_act,
+    catalogue,
+    curation,
+    discovery,
+    files,
+    graph,
+    history,
+    registry,
+    review,
+    risk,
+)
 
 app_name = "agents"
 urlpatterns = [
@@ -31,6 +42,9 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/risk/", risk.agent_risk, name="risk"),
     path("agents/<uuid:agent_id>/risk/take/", risk.risk_take, name="risk-take"),
     path("agents/<uuid:agent_id>/risk/reassess/", risk.risk_reassess, name="risk-reassess"),
+    path("agents/<uuid:agent_id>/ai-act/", ai_act.ai_act, name="ai-act"),
+    path("agents/<uuid:agent_id>/ai-act/answer/", ai_act.ai_act_answer, name="ai-act-answer"),
+    path("agents/<uuid:agent_id>/ai-act/<slug:verb>/", ai_act.ai_act_act, name="ai-act-act"),
     path("risk-policy/", risk.policies, name="risk-policies"),
     path("risk-policy/draft/", risk.policy_draft, name="risk-policy-draft"),
     path("risk-policy/<uuid:policy_id>/", risk.policy, name="risk-policy"),

@@ -15,6 +15,7 @@ from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
     AgentMerge,
+    AiActClassification,
     Campaign,
     CampaignItem,
     Candidate,
@@ -108,6 +109,8 @@ class World:
             values |= {"kind": "tool", "pk": self.record["tools"]}
         if route.startswith("risk-policy/"):
             values["verb"] = "discard"
+        if "/ai-act/<" in route:
+            values["verb"] = "begin"
         if route.startswith("graph/"):
             values["kind"] = "json"
         return {name: values[name] for name in names}
@@ -173,6 +176,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
     merge = AgentMerge.objects.create(kept=agent, merged=duplicate, actor=agent.owner, reason="Same")
     campaign = Campaign.objects.create(title="Q4", due_on=timezone.localdate(), created_by=agent.owner)
     CampaignItem.objects.create(campaign=campaign, agent=agent, asked=agent.owner)
+    AiActClassification.objects.create(agent=agent, questionnaire="2026-11", begun_by=agent.owner)
     return {
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,

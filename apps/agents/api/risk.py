@@ -106,7 +106,8 @@ class RiskPolicyViewSet(
     queryset = RiskPolicy.objects.none()
 
     def get_queryset(self) -> QuerySet[RiskPolicy]:
-        return RiskPolicy.objects.select_related("created_by", "applied_by", "based_on")
+        visible = RiskPolicy.objects.visible_to(actor_of(self.request))
+        return visible.select_related("created_by", "applied_by", "based_on")
 
     def retrieve(self, request: Request, pk: UUID) -> Response:
         return self._answer(self.get_object())

@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, discoveries, graph, record, risk, views
+from apps.agents.api import ai_act, bulk, discoveries, graph, record, risk, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -24,6 +24,8 @@ urlpatterns = [
     path("graph/impact", graph.ImpactView.as_view(), name="graph-impact"),
     path("agents/bulk", bulk.BulkView.as_view(), name="agents-bulk"),
     path("agents/search", views.AgentSearchView.as_view(), name="agents-search"),
+    path("ai-act/questionnaire", ai_act.QuestionnaireView.as_view(), name="ai-act-questionnaire"),
+    path(f"{of_agent}/ai-act", ai_act.ClassificationViewSet.as_view(many), name="agent-ai-act"),
     path(f"{of_agent}/risk", risk.AgentRiskView.as_view(), name="agent-risk"),
     path(f"{of_agent}/risk/take", risk.TakeFactLevelView.as_view(), name="agent-risk-take"),
     path(f"{of_agent}/risk/reassess", risk.ReassessView.as_view(), name="agent-risk-reassess"),

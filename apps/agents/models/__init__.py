@@ -36,7 +36,7 @@ from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
 from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, QualitySnapshot
 from apps.agents.models.risk_policy import RiskPolicy, number_of, rules_of
-from apps.agents.models.risk_record import RiskFacts, facts_of, stated_of
+from apps.agents.models.risk_record import AiActClassification, RiskFacts, facts_of, stated_of
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
     LETTER_BUCKETS,
@@ -49,7 +49,7 @@ from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
 
 __all__ = [
     "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
-    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
+    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "AiActClassification", "Asset", "Blueprint", "Bookmark",
     "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
     "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
     "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "RiskFacts", "RiskPolicy", "SavedView", "SearchDocument", "SearchState",

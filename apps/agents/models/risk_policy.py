@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Self
 from uuid import UUID
 
 from django.db import models
@@ -10,8 +11,20 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.agents.risk import AS_ANSWERED, Rules
+from apps.identity.access import access_of
 from apps.identity.models import Principal
+from apps.identity.roles import Permission
 from apps.kit.ids import new_id
+
+
+class RiskPolicyQuerySet(models.QuerySet["RiskPolicy"]):
+    def visible_to(self, actor: Principal) -> Self:
+        """What is or was in force, for everybody who sees agents; drafts for those who may apply them."""
+        access = access_of(actor)
+        if access.allows(Permission.RISK_POLICY):
+            return self
+        applied = ~Q(state=RiskPolicy.State.DRAFT)
+        return self.filter(applied) if access.allows_somewhere(Permission.AGENTS_VIEW) else self.none()
 
 
 class RiskPolicy(models.Model):
@@ -54,6 +67,8 @@ class RiskPolicy(models.Model):
     cursor = models.UUIDField(null=True, blank=True)
     progressed_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RiskPolicyQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "risk policies"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -76,7 +77,7 @@ def risk_reassess(request: PageRequest, agent_id: UUID) -> HttpResponse:
 @page(Permission.AGENTS_VIEW)
 def policies(request: PageRequest) -> HttpResponse:
     """The policy in force, drafts, and what was in force before."""
-    rows = list(RiskPolicy.objects.select_related("applied_by", "created_by", "based_on"))
+    rows = list(_visible(request).select_related("applied_by", "created_by", "based_on"))
     context = {
         "standing": next((one for one in rows if one.state == RiskPolicy.State.APPLIED), None),
         "drafts": [one for one in rows if one.state == RiskPolicy.State.DRAFT],
@@ -92,7 +93,7 @@ def policy_draft(request: PageRequest) -> HttpResponse:
     """A draft that begins as the policy in force, or as the former one named by `from`."""
     asked = request.POST.get("from", "")
     if asked:
-        former = get_object_or_404(RiskPolicy, number=int(asked) if asked.isdecimal() else 0)
+        former = get_object_or_404(_visible(request), number=int(asked) if asked.isdecimal() else 0)
         made = return_to_policy(former, actor=request.actor)
         return redirect("agents:risk-policy-preview", made.pk)
     standing = standing_policy()
@@ -105,7 +106,7 @@ def policy_draft(request: PageRequest) -> HttpResponse:
 def policy(request: PageRequest, policy_id: UUID) -> HttpResponse:
     """One version in words, what differs from the one in force or before it, and how far its recalculation is."""
     found = get_object_or_404(
-        RiskPolicy.objects.select_related("applied_by", "created_by", "based_on"), pk=policy_id
+        _visible(request).select_related("applied_by", "created_by", "based_on"), pk=policy_id
     )
     rules = found.parsed
     before = _before(found)
@@ -127,7 +128,7 @@ def policy(request: PageRequest, policy_id: UUID) -> HttpResponse:
 @page(Permission.RISK_POLICY)
 def policy_edit(request: PageRequest, policy_id: UUID) -> HttpResponse:
     require(request.actor, Permission.RISK_POLICY)
-    found = get_object_or_404(RiskPolicy, pk=policy_id, state=RiskPolicy.State.DRAFT)
+    found = get_object_or_404(_visible(request), pk=policy_id, state=RiskPolicy.State.DRAFT)
     first = {"name": found.name, "note": found.note, "version": found.version} | initial_rules(found.parsed)
     form = RiskPolicyForm(request.POST or None, initial=first)
     if request.method == "POST" and form.is_valid():
@@ -149,7 +150,7 @@ def policy_edit(request: PageRequest, policy_id: UUID) -> HttpResponse:
 def policy_preview(request: PageRequest, policy_id: UUID) -> HttpResponse:
     """What a draft would do to the fleet; nothing is written. `?move=3-4` lists one cell of the matrix."""
     require(request.actor, Permission.RISK_POLICY)
-    found = get_object_or_404(RiskPolicy, pk=policy_id, state=RiskPolicy.State.DRAFT)
+    found = get_object_or_404(_visible(request), pk=policy_id, state=RiskPolicy.State.DRAFT)
     preview, move = preview_of(found.parsed), request.GET.get("move", "")
     moves = (
         preview.lacking if move == "lacking" else [one for one in preview.moves if move in ("", _move(one))]
@@ -170,7 +171,7 @@ def policy_preview(request: PageRequest, policy_id: UUID) -> HttpResponse:
 @page(Permission.RISK_POLICY)
 def policy_act(request: PageRequest, policy_id: UUID, verb: str) -> HttpResponse:
     """Apply or discard a draft."""
-    found = get_object_or_404(RiskPolicy, pk=policy_id)
+    found = get_object_or_404(_visible(request), pk=policy_id)
     if verb not in ("apply", "discard"):
         raise NotFound("There is no such verb.")
     if verb == "discard":
@@ -184,6 +185,10 @@ def policy_act(request: PageRequest, policy_id: UUID, verb: str) -> HttpResponse
     )  # fmt: skip
     messages.success(request, f"{found} is in force. The fleet is recalculated in the background.")
     return redirect("agents:risk-policy", found.pk)
+
+
+def _visible(request: PageRequest) -> QuerySet[RiskPolicy]:
+    return RiskPolicy.objects.visible_to(request.actor)
 
 
 def _may_apply(request: PageRequest) -> bool:
