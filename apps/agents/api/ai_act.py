@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from apps.agents.ai_act import Outcome, questionnaire
 from apps.agents.api.scoped import agent_for
 from apps.agents.models import Agent, AiActClassification
-from apps.agents.services.ai_act import LONGEST_REASON, Answer, classify_agent
+from apps.agents.services.ai_act import LONGEST_REASON, Answer, classify_agent, require_classify
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import PrincipalRef
@@ -129,6 +129,7 @@ class ClassificationViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[AiAct
     def create(self, request: Request, agent_id: UUID) -> Response:
         """Classify by these answers; the class is on record at once, as the asker's word. Asks for curating the agent or for
         certifying it; a graver class is not left by its owner or deputy."""
+        require_classify(self.agent, actor=actor_of(request))
         given = body_of(request, ClassificationWrite)["answers"]
         if not given:
             raise InvalidInput("Nothing was decided.", fields={"answers": "Send answers by question id"})

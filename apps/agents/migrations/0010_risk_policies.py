@@ -15,7 +15,7 @@ NOTE = (
 
 def begin(apps: object, schema_editor: object) -> None:
     """The policy that ships. Agents that stand already are moved under it by the worker, one ledger entry each."""
-    stand = apps.get_model("agents", "Agent").objects.exists()  # type: ignore[attr-defined]
+    stand = apps.get_model("agents", "Agent").objects.count()  # type: ignore[attr-defined]
     now = django.utils.timezone.now()
     apps.get_model("agents", "RiskPolicy").objects.create(  # type: ignore[attr-defined]
         number=1,
@@ -26,6 +26,7 @@ def begin(apps: object, schema_editor: object) -> None:
         applied_at=now,
         reason="Ships with the product.",
         finished_at=None if stand else now,
+        total=stand,
     )
 
 
@@ -153,6 +154,7 @@ class Migration(migrations.Migration):
             model_name="agent",
             name="risk_policy",
             field=models.ForeignKey(
+                db_index=False,
                 blank=True,
                 editable=False,
                 null=True,

@@ -181,8 +181,14 @@ class Agent(models.Model):
     blast_radius = models.PositiveSmallIntegerField(null=True, blank=True)
     regulatory_exposure = models.PositiveSmallIntegerField(null=True, blank=True)
     tier = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
-    risk_policy = models.ForeignKey(
-        RiskPolicy, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    risk_policy = models.ForeignKey(  # without an index: a new policy rewrites it on every row
+        RiskPolicy,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
     )
     state = FSMField(choices=State.choices, default=State.DRAFT, protected=True, db_index=True)
     breaker_state = models.CharField(max_length=10, choices=BreakerState.choices, default=BreakerState.ARMED)

@@ -43,9 +43,15 @@ class Answer:
     reason: str
 
 
-def may_classify(actor: Principal, agent: Agent) -> bool:
+def may_classify(agent: Agent, *, actor: Principal) -> bool:
     """True for whoever curates the agent, its owner among them, and for whoever certifies it."""
     return may(actor, Permission.AGENTS_CURATE, agent) or may(actor, Permission.COMPLIANCE_CERTIFY, agent)
+
+
+def require_classify(agent: Agent, *, actor: Principal) -> None:
+    """Raise NotPermitted unless the actor may classify the agent."""
+    if not may_classify(agent, actor=actor):
+        raise not_permitted(Permission.AGENTS_CURATE)
 
 
 @transaction.atomic
@@ -138,8 +144,7 @@ def _put_on_record(agent: Agent, concluded: AiActClassification, outcome: Outcom
 
 def _lock(agent: Agent, actor: Principal) -> Agent:
     agent = lock_agent(agent)
-    if not may_classify(actor, agent):
-        raise not_permitted(Permission.AGENTS_CURATE)
+    require_classify(agent, actor=actor)
     return agent
 
 

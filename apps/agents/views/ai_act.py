@@ -20,9 +20,9 @@ from apps.agents.services.ai_act import (
     conclude_classification,
     discard_classification,
     may_classify,
+    require_classify,
 )
 from apps.agents.views.doors import visible_agent
-from apps.identity.access import not_permitted
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError, NotFound
@@ -42,7 +42,7 @@ def ai_act(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "told": told(shown) if shown else None,
         "concluded": concluded,
         "draft": told(draft) if draft else None,
-        "may_classify": may_classify(request.actor, agent),
+        "may_classify": may_classify(agent, actor=request.actor),
     }
     return render(request, "agents/ai_act.html", context)
 
@@ -52,8 +52,7 @@ def ai_act(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def ai_act_answer(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """The questions that matter next, stage by stage; `?stage=` goes back to one. Decided, it shows what would follow."""
     agent = visible_agent(request, agent_id)
-    if not may_classify(request.actor, agent):
-        raise not_permitted(Permission.AGENTS_CURATE)
+    require_classify(agent, actor=request.actor)
     draft = get_object_or_404(_drafts(request, agent))
     form = _stage_form(request, draft)
     if request.method == "POST" and form and form.is_valid():

@@ -155,13 +155,17 @@ def policy_preview(request: PageRequest, policy_id: UUID) -> HttpResponse:
     moves = (
         preview.lacking if move == "lacking" else [one for one in preview.moves if move in ("", _move(one))]
     )
+    cursor = request.GET.get("cursor", "")
+    start = int(cursor) if cursor.isdecimal() and len(cursor) < 9 else 0
     context = {
         "policy": found,
         "preview": preview,
         "matrix": _matrix(preview),
         "move": move,
-        "moves": moves[:LISTED],
+        "moves": moves[start : start + LISTED],
         "total": len(moves),
+        "next": str(start + LISTED) if len(moves) > start + LISTED else None,
+        "previous": str(max(start - LISTED, 0)) if start else None,
         "differences": differences(standing_policy().parsed, found.parsed),
     }
     return render(request, "agents/risk_policy_preview.html", context)
