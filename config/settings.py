@@ -201,6 +201,7 @@ CELERY_BEAT_SCHEDULE = {
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
     "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
     "send-mails": {"task": "agents.send_mails", "schedule": 60.0, "options": {"expires": 60}},
+    "read-facts": {"task": "agents.read_facts", "schedule": 600.0, "options": {"expires": 600}},
     "keep-quality": {
         "task": "agents.keep_quality",
         "schedule": crontab(hour="*/6", minute=20),

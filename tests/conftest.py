@@ -11,7 +11,11 @@ import pytest
 from django.core.cache import cache
 from django.test import Client, TransactionTestCase
 from hypothesis import HealthCheck, settings
+from psycopg.types.json import Jsonb
 from rest_framework.test import APIClient
+
+from apps.agents.risk import STANDARD
+from apps.kit.ids import new_id
 
 # A machine that is busy with something else makes no test fail.
 settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,6 +29,11 @@ RESEED = """
 INSERT INTO identity_principal (id, kind, name, is_active, created_at)
 VALUES ('00000000-0000-7000-8000-000000000001', 'service', 'Chancery', true, now());
 INSERT INTO activity_feedposition (last) VALUES (0);
+"""
+RESEED_POLICY = """
+INSERT INTO agents_riskpolicy (id, version, number, name, note, rules, state, created_at, updated_at, applied_at, reason,
+  request_id, moves, total, done, moved, progressed_at, finished_at)
+VALUES (%s, 1, 1, 'The highest answer', '', %s, 'applied', now(), now(), now(), '', '', '{}', 0, 0, 0, now(), now())
 """
 
 
@@ -43,6 +52,8 @@ def empty_tables(*_: Any) -> None:
         for table in GUARDED:
             connection.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER ledger_keeps_table")
         connection.execute(RESEED)
+        rules = Jsonb(STANDARD.as_json())
+        connection.execute(RESEED_POLICY, [new_id(), rules])
 
 
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assign]
@@ -52,6 +63,12 @@ TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assi
 def django_db_setup(django_db_blocker: Any) -> None:
     """The database is migrated already, by its owner."""
     return
+
+
+@pytest.fixture
+def ids_from_one() -> None:
+    """Counted ids begin at 1: tests that were undone have used some up."""
+    empty_tables()
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from apps.agents.models import Agent, State
+from apps.agents.models import Agent, AiActClass, State
 from apps.identity.access import access_of, not_permitted, require
 from apps.identity.models import Principal
 from apps.identity.roles import ROLE_PERMISSIONS, Permission, Role
 from apps.kit.errors import NotPermitted
 
 UNREGISTERED = (State.DRAFT, State.DISCOVERED)
+GRAVITY = {AiActClass.HIGH_RISK.value: 1, AiActClass.PROHIBITED.value: 2}  # classes that are not left lightly
 
 
 def may(actor: Principal, permission: str, agent: Agent) -> bool:
@@ -31,22 +32,27 @@ def require_for(actor: Principal, permission: str, agent: Agent) -> None:
 
 @dataclass(frozen=True)
 class Standing:
-    """What an agent was before a change: its tier, its team, who answered for it."""
+    """What an agent was before a change: its tier, its EU AI Act class, its team, who answered for it."""
 
     tier: int | None
+    ai_act_class: str
     team_id: UUID | None
     people: frozenset[UUID | None]
 
 
 def standing_of(agent: Agent) -> Standing:
-    return Standing(agent.tier, agent.team_id, frozenset({agent.owner_id, agent.deputy_id}))
+    """Its tier is that of its answers by the policy it stands under now: what a newer policy lowers, the change that is
+    to come does not."""
+    assessment = agent.assessment
+    tier = assessment.tier if assessment else agent.tier
+    return Standing(tier, agent.ai_act_class, agent.team_id, frozenset({agent.owner_id, agent.deputy_id}))
 
 
 def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
     """What a change of the record asks for beyond curating it, once it is set on the instance.
 
-    Another team: curating in that team too. A lower tier of a registered agent: somebody who curates
-    everywhere or certifies, and who neither owns nor deputises it.
+    Another team: curating in that team too. A lower tier of a registered agent, or leaving a class of high risk or a
+    banned practice: somebody who curates everywhere or certifies, and who neither owns nor deputises it.
     """
     if agent.team_id != before.team_id:
         require(actor, Permission.AGENTS_CURATE, agent.team_id)
@@ -56,13 +62,18 @@ def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
             Permission.COMPLIANCE_CERTIFY, before.team_id
         )
         if not judges or actor.pk in before.people:
+            was = f"tier {before.tier}" if _tier_is_lowered(agent, before) else "of a graver EU AI Act class"
             raise NotPermitted(
-                f"{agent.name} is tier {before.tier}: a curator or compliance officer who neither owns nor "
-                "deputises it lowers that.",
+                f"{agent.name} is {was}: a curator or compliance officer who neither owns nor deputises it lowers that.",
                 code="agents.risk.lowered_by_owner",
             )
 
 
 def _is_lowered(agent: Agent, before: Standing) -> bool:
+    grave = GRAVITY.get(before.ai_act_class, 0)
+    return _tier_is_lowered(agent, before) or GRAVITY.get(agent.ai_act_class, 0) < grave
+
+
+def _tier_is_lowered(agent: Agent, before: Standing) -> bool:
     after = agent.assessment.tier if agent.assessment else 0
     return before.tier is not None and after < before.tier

@@ -302,9 +302,3 @@ def initial_of(agent: Agent) -> dict[str, Any]:
 
 def _shown(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else value
-
-
-def levels_in(data: Mapping[str, Any]) -> dict[str, int | None]:
-    """The four levels as chosen so far, for a preview of the tier."""
-    chosen = {name: str(data.get(name, "")) for name in risk.FIELDS}
-    return {name: int(text) if text in {"1", "2", "3", "4"} else None for name, text in chosen.items()}

@@ -19,7 +19,7 @@ HEADINGS = {"agent": "name"} | {
 READ_ONLY = frozenset(
     {"tier", "state", "certification", "certified_until", "certified until", "breaker", "complete", "completeness",
      "first seen", "first_seen", "last seen", "last_seen", "confirmed", "confirmed_at", "on record since", "created_at",
-     "version", "updated_at", "risk", "principal"}
+     "version", "updated_at", "risk", "risk_policy", "principal"}
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from django.db.models import (
     Case,
     Exists,
     ExpressionWrapper,
+    F,
     IntegerField,
     OuterRef,
     Q,
@@ -24,8 +25,9 @@ from django.db.models import (
 )
 from django.utils import timezone
 
+from apps.agents import risk
 from apps.agents.fields import FIELDS, is_empty
-from apps.agents.models import Agent, Claim, Origin, State
+from apps.agents.models import Agent, AiActClass, Claim, Origin, State
 
 WEIGHED = {name: spec for name, spec in FIELDS.items() if spec.weight}
 TOTAL = sum(spec.weight for spec in WEIGHED.values())
@@ -89,6 +91,14 @@ def contradicted() -> Q:
     return Q(Exists(weaker.filter(Exists(stronger))))
 
 
+def contradicted_by_facts() -> Q:
+    """The facts, as last read, say more than an answer of the same dimension."""
+    found = Q()
+    for name in risk.FIELDS:
+        found |= Q(**{f"risk_facts__{name}__gt": F(name)})
+    return found
+
+
 def _live() -> Q:
     return ~Q(state__in=GONE)
 
@@ -127,6 +137,16 @@ QUEUES: Mapping[str, Queue] = {
         Queue(
             "contradicted", "Sources contradict", "Two sources say different things of one field.",
             "Settle which one is right.", lambda: contradicted() & _live(),
+        ),
+        Queue(
+            "facts-contradict", "Facts contradict the answers",
+            "What it may use or reaches says more than its risk answers.", "Take the level of the facts, or take away what they rest on.",
+            lambda: contradicted_by_facts() & _live(),
+        ),
+        Queue(
+            "prohibited", "Prohibited practice", "Its EU AI Act class is a practice that Article 5 bans. No document cures it.",
+            "Stop it, or change what it does and answer again.",
+            lambda: Q(ai_act_class=AiActClass.PROHIBITED) & _live(),
         ),
         Queue(
             "incomplete", f"Less than {COMPLETE_ENOUGH} % complete", "Fields that others rely on are empty.",

@@ -16,3 +16,6 @@ owners_reminded = Signal()
 
 instances_joined = Signal()
 """Sent inside the transaction with `blueprint` (locked), `agents: list[Agent]` that became its instances, and `actor`."""
+coverage_asked = Signal()
+"""Sent with `tiers: dict[agent id, tier]`; a receiver answers with the ids of those that hold no certification which
+covers that tier."""

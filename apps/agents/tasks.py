@@ -8,6 +8,8 @@ from apps.agents.services.indexing import count_terms, index_missing, refresh_ve
 from apps.agents.services.jobs import run_job, stalled_jobs
 from apps.agents.services.mailing import send_waiting_mails
 from apps.agents.services.review import keep_snapshot, remind_owners
+from apps.agents.services.risk import read_fleet
+from apps.agents.services.risk_policies import recalculate, stalled_recalculation
 from apps.kit.embeddings import local_embedder, model_name
 
 
@@ -36,7 +38,22 @@ def resume_jobs() -> int:
     stalled = stalled_jobs()
     for job_id in stalled:
         run_job(job_id)
+    policy = stalled_recalculation()
+    if policy is not None:
+        recalculate(policy)
     return len(stalled)
+
+
+@shared_task(name="agents.recalculate_risk", time_limit=3600, soft_time_limit=3500)
+def recalculate_risk(policy_id: str) -> int:
+    """Bring every agent under a risk policy that was applied; returns how many were worked on."""
+    return recalculate(UUID(policy_id))
+
+
+@shared_task(name="agents.read_facts", time_limit=900, soft_time_limit=840)
+def read_facts() -> int:
+    """Every ten minutes: read again what the record says of each agent's risk; returns how many agents."""
+    return read_fleet()
 
 
 @shared_task(name="agents.keep_quality")

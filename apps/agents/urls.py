@@ -1,6 +1,7 @@
 from django.urls import path
 
 from apps.agents.views import (
+    ai_act,
     blueprints,
     catalogue,
     curation,
@@ -12,6 +13,7 @@ from apps.agents.views import (
     history,
     registry,
     review,
+    risk,
     versions,
 )
 
@@ -70,6 +72,18 @@ urlpatterns = [
     path("custom-fields/new/", custom_fields.custom_field_edit, name="custom-field-new"),
     path("custom-fields/<slug:key>/edit/", custom_fields.custom_field_edit, name="custom-field-edit"),
     path("custom-fields/<slug:key>/remove/", custom_fields.custom_field_remove, name="custom-field-remove"),
+    path("agents/<uuid:agent_id>/risk/", risk.agent_risk, name="risk"),
+    path("agents/<uuid:agent_id>/risk/take/", risk.risk_take, name="risk-take"),
+    path("agents/<uuid:agent_id>/risk/reassess/", risk.risk_reassess, name="risk-reassess"),
+    path("agents/<uuid:agent_id>/ai-act/", ai_act.ai_act, name="ai-act"),
+    path("agents/<uuid:agent_id>/ai-act/answer/", ai_act.ai_act_answer, name="ai-act-answer"),
+    path("agents/<uuid:agent_id>/ai-act/<slug:verb>/", ai_act.ai_act_act, name="ai-act-act"),
+    path("risk-policy/", risk.policies, name="risk-policies"),
+    path("risk-policy/draft/", risk.policy_draft, name="risk-policy-draft"),
+    path("risk-policy/<uuid:policy_id>/", risk.policy, name="risk-policy"),
+    path("risk-policy/<uuid:policy_id>/edit/", risk.policy_edit, name="risk-policy-edit"),
+    path("risk-policy/<uuid:policy_id>/preview/", risk.policy_preview, name="risk-policy-preview"),
+    path("risk-policy/<uuid:policy_id>/<slug:verb>/", risk.policy_act, name="risk-policy-act"),
     path("agents/at/", history.register_at, name="at"),
     path("discovery/", discovery.discovery, name="discovery"),
     path("discovery/decide/", discovery.discovery_decide, name="discovery-decide"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from django.db.models import Count, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
@@ -24,6 +27,15 @@ def narrowed_findings(query: QueryDict, *, actor: Principal) -> QuerySet[Finding
     severities = [value for value in query.getlist("severity") if value in Severity.values]
     rows = rows.filter(kind__in=kinds) if kinds else rows
     return rows.filter(severity__in=severities) if severities else rows
+
+
+def uncovered(tiers: Mapping[UUID, int]) -> set[UUID]:
+    """Of these agents, those without an active certification for the tier named beside each; one query."""
+    held = Certification.objects.filter(
+        agent__in=list(tiers), status=Certification.Status.ACTIVE, expires_at__gt=timezone.now()
+    )
+    covered = {pk for pk, tier in held.values_list("agent_id", "tier") if tier >= tiers[pk]}
+    return set(tiers) - covered
 
 
 def finding_facets(actor: Principal) -> dict[str, list[Option]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.dispatch import receiver
 
 from apps.agents import risk
 from apps.agents.models import Agent, Blueprint
-from apps.agents.signals import agent_changed, instances_joined
+from apps.agents.signals import agent_changed, coverage_asked, instances_joined
+from apps.compliance.queries import uncovered
 from apps.compliance.services.blueprints import cover_new_instances, follow_departure
 from apps.compliance.services.certifications import follow_tier
 
@@ -18,7 +20,7 @@ from apps.compliance.services.certifications import follow_tier
 def follow_risk(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -> None:
     """A certification counts for the tier it was given for and those below it."""
     follow_departure(agent, fields)
-    if fields & set(risk.FIELDS):
+    if fields & {*risk.FIELDS, "ai_act_class", "tier"}:
         follow_tier(agent)
 
 
@@ -26,3 +28,9 @@ def follow_risk(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -
 def cover(sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], **_: Any) -> None:
     """An instance that comes later holds the blueprint's certifications while it is as it was certified."""
     cover_new_instances(blueprint, agents)
+
+
+@receiver(coverage_asked, dispatch_uid="compliance.lacking_coverage")
+def lacking_coverage(sender: type[Agent], tiers: dict[UUID, int], **_: Any) -> set[UUID]:
+    """Those of these agents that hold no certification for the tier they would have."""
+    return uncovered(tiers)

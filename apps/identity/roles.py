@@ -21,6 +21,7 @@ class Permission(TextChoices):
     AGENTS_VIEW = "agents.view", "See agents"
     AGENTS_CURATE = "agents.curate", "Adopt and edit agents"
     ACTIVITY_VIEW = "activity.view", "See tool calls"
+    RISK_POLICY = "risk.policy", "Draft and apply the risk policy"
     POLICY_EDIT = "policy.edit", "Edit tool policies"
     DECISIONS_VIEW = "decisions.view", "See decisions"
     DECISIONS_ASK = "decisions.ask", "Ask whether an agent may act"
@@ -59,7 +60,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.OPERATOR: _SEE
     | {P.POLICY_EDIT, P.BREAKER_TRIP, P.DECISIONS_ASK, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW},
     Role.COMPLIANCE: _SEE
-    | {P.COMPLIANCE_CERTIFY, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW, P.LEDGER_VIEW},
+    | {P.COMPLIANCE_CERTIFY, P.RISK_POLICY, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW, P.LEDGER_VIEW},
     Role.AUDITOR: _SEE | {P.LEDGER_VIEW, P.IDENTITY_VIEW, P.KEYS_VIEW},
     Role.ADMINISTRATOR: frozenset(Permission.values) - {P.INGEST},
 }

@@ -8,7 +8,7 @@ from typing import Literal
 
 from django.utils import timezone
 
-from apps.agents.models import Agent
+from apps.agents.models import Agent, AiActClass
 from apps.agents.risk import needs_certification, tier_words
 from apps.compliance.models import Certification
 
@@ -66,6 +66,12 @@ def _risk(agent: Agent) -> tuple[Outcome, str]:
     )
 
 
+def _practice(agent: Agent) -> tuple[Outcome, str]:
+    if agent.ai_act_class == AiActClass.PROHIBITED:
+        return "fail", "Its EU AI Act class is a practice that Article 5 bans."
+    return "pass", "It is not classed as a practice that Article 5 bans."
+
+
 def _certification(agent: Agent) -> tuple[Outcome, str]:
     held = Certification.objects.covering(agent, timezone.now())
     certification = held.select_related("framework").order_by("-expires_at").first()
@@ -91,6 +97,7 @@ GATES: dict[str, Gate] = {
         Gate("people", "Owner and deputy", "record", _people),
         Gate("purpose", "Purpose", "record", _purpose),
         Gate("risk", "Risk assessed", "record", _risk),
+        Gate("practice", "No banned practice", "record", _practice),
         Gate("certification", "Active certification", "certification", _certification),
         Gate("breaker", "Breaker armed", "breaker", _breaker),
     )

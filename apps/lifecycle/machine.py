@@ -41,6 +41,7 @@ class Move:
 
 
 RECORD = ("people", "purpose", "risk")
+RUNNING = (*RECORD, "practice")
 MOVES: tuple[Move, ...] = (
     Move(
         "register",
@@ -64,7 +65,7 @@ MOVES: tuple[Move, ...] = (
         (State.REGISTERED, State.IN_REVIEW),
         State.CERTIFIED,
         "Follows by itself when a certification is given.",
-        (*RECORD, "certification"),
+        (*RUNNING, "certification"),
         by_system_only=True,
     ),
     Move(
@@ -73,7 +74,7 @@ MOVES: tuple[Move, ...] = (
         (State.REGISTERED, State.IN_REVIEW, State.CERTIFIED, State.PRODUCTION),
         State.STAGING,
         "It runs, but not for real work.",
-        RECORD,
+        RUNNING,
     ),
     Move(
         "release",
@@ -81,7 +82,7 @@ MOVES: tuple[Move, ...] = (
         (State.REGISTERED, State.IN_REVIEW, State.CERTIFIED, State.STAGING),
         State.PRODUCTION,
         "It does real work.",
-        (*RECORD, "certification", "breaker"),
+        (*RUNNING, "certification", "breaker"),
     ),
     Move(
         "suspend",
@@ -97,7 +98,7 @@ MOVES: tuple[Move, ...] = (
         (State.SUSPENDED, State.QUARANTINED),
         State.STAGING,
         "It runs again, outside real work.",
-        (*RECORD, "breaker"),
+        (*RUNNING, "breaker"),
         needs_reason=True,
     ),
     Move(

@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.agents import risk
 from apps.agents.access import require_for
-from apps.agents.forms import RecordForm, initial_of, levels_in
+from apps.agents.forms import RecordForm, initial_of
 from apps.agents.models import Agent, State
+from apps.agents.queries.risk import tier_preview
 from apps.agents.services.registry import Adoption
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
@@ -42,7 +42,7 @@ def adopt_page(request: PageRequest, agent_id: UUID) -> HttpResponse:
     context = {
         "agent": agent,
         "form": form,
-        "assessment": risk.assess(levels_in(form.data or form.initial)),
+        "assessment": tier_preview(form.data or form.initial, agent),
         "tools": agent.observed_tools.all()[:12],
     }
     return render(request, "lifecycle/adopt.html", context, status=422 if form.errors else 200)

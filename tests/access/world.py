@@ -16,6 +16,7 @@ from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
     AgentMerge,
+    AiActClassification,
     Blueprint,
     BlueprintGrant,
     Campaign,
@@ -29,11 +30,13 @@ from apps.agents.models import (
     Dependency,
     ModelEndpoint,
     PredictiveModel,
+    RiskPolicy,
     SavedView,
     System,
     Tool,
     ToolGrant,
 )
+from apps.agents.risk import STANDARD
 from apps.agents.services.candidates import Origins, report_findings
 from apps.compliance.models import BlueprintCertification, Certification, Finding, Framework
 from apps.compliance.services.findings import FindingDraft, raise_finding
@@ -105,6 +108,7 @@ class World:
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
+            "policy_id": self.record["risk-policies"],
         }  # fmt: skip
         if route.startswith("blueprints/"):
             values |= {
@@ -119,6 +123,10 @@ class World:
             values["key"] = self.record["custom-fields"]
         if route.startswith("catalogue/"):
             values |= {"kind": "tool", "pk": self.record["tools"]}
+        if route.startswith("risk-policy/"):
+            values["verb"] = "discard"
+        if "/ai-act/<" in route:
+            values["verb"] = "begin"
         if route.startswith("graph/"):
             values["kind"] = "json"
         return {name: values[name] for name in names}
@@ -194,6 +202,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
         blueprint=blueprint, tool=tool, reason="Their work", granted_by=agent.owner
     )
     CustomField.objects.create(key="vendor", label="Vendor", kind="text")
+    AiActClassification.objects.create(agent=agent, questionnaire="2026-11", begun_by=agent.owner)
     return {
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
@@ -202,6 +211,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
         "data-sources": DataSource.objects.create(name="orders").pk,
         "systems": System.objects.create(name="core").pk,
         "discoveries": make_candidate(agent).pk,
+        "risk-policies": RiskPolicy.objects.create(name="Draft", rules=STANDARD.as_json(), created_by=agent.owner).pk,
     }  # fmt: skip
 
 

@@ -525,7 +525,10 @@ class TestQuality:
             "unconfirmed": factories.make_agent("registered", tier=1, **fine),
             "contradicted": factories.make_agent("registered", tier=1, **fine),
             "incomplete": factories.make_agent("registered", **fine),
+            "facts-contradict": factories.make_agent("registered", tier=1, countries=["FI", "SE"], **fine),
+            "prohibited": factories.make_agent("registered", tier=4, ai_act_class="prohibited", **fine),
         }
+        edit_agent(cases["facts-contradict"], {"countries": ["DK", "FI", "SE"]}, actor=curator)
         Agent.objects.filter(pk=cases["unconfirmed"].pk).update(created_at=old)
         edit_agent(cases["contradicted"], {"framework": "a"}, actor=curator)
         state_claims(cases["contradicted"], Source("imported", "x"), {"framework": "b"}, actor=curator)

@@ -29,6 +29,8 @@ NOBODY_ACTS = {
     "mark_seen", "record_verdicts", "stand_gravest", "trip_if_over",  # rules, in the pipeline's transaction
     "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tier", "follow_departure",  # the clock
     "check_request", "refresh_status", "cover_new_instances", "clean_tools",  # steps and consequences of a certification
+    "standing_policy", "hold_policy", "under_standing_policy", "read_facts",  # steps of what writes a tier
+    "read_fleet", "recalculate", "advance_recalculation", "stalled_recalculation", "enqueue_recalculation",  # the worker
     "write_breaker", "write_certified_until",  # columns, for the service that acted
     "lock_agent", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
     "lock_blueprint", "lock_instances", "results_of", "record_problems", "grant_problems", "told_of_grant",  # likewise

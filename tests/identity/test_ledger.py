@@ -182,6 +182,7 @@ TAMPERINGS = {
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("ids_from_one")
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_tampering_is_found_and_named(
     name: str, signer: Signer, as_sequencer: Callable[[Signer], int]

@@ -16,6 +16,7 @@ from apps.agents.models import (
     ObservedModel,
     ObservedTool,
     OversightLevel,
+    number_of,
 )
 from apps.agents.search import Hit
 from apps.identity.api.serializers import PrincipalRef, TeamRef
@@ -33,18 +34,23 @@ class AgentRef(serializers.ModelSerializer[Agent]):
 
 
 class ReasonSerializer(serializers.Serializer[risk.Reason]):
+    """`level` is what counts; it is above `answer` where the policy lets facts raise it."""
+
     dimension = serializers.CharField(source="dimension.field")
+    answer = serializers.IntegerField()
     level = serializers.IntegerField()
     meaning = serializers.CharField()
     decides = serializers.BooleanField()
 
 
 class AssessmentSerializer(serializers.Serializer[risk.Assessment]):
-    """The tier with its reasons. `to_lower` says what a lower tier would need; null at tier 1."""
+    """The tier with its reasons. `because` are what holds it there; `to_lower` says what a lower tier would need, null at
+    tier 1."""
 
     tier = serializers.IntegerField()
     name = serializers.CharField()
     sentence = serializers.CharField()
+    because = serializers.ListField(child=serializers.CharField())
     reasons = ReasonSerializer(many=True)
     to_lower = serializers.CharField(allow_null=True)
 
@@ -63,12 +69,13 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     deputy = PrincipalRef(read_only=True, allow_null=True)
     team = TeamRef(read_only=True, allow_null=True)
     risk = serializers.SerializerMethodField()
+    risk_policy = serializers.SerializerMethodField()
     breaker = BreakerSerializer(source="*", read_only=True)
 
     class Meta:
         model = Agent
         fields = [
-            "id", "ref", "version", "slug", "principal", "name", "purpose", "state", "tier", "risk", "team", "owner",
+            "id", "ref", "version", "slug", "principal", "name", "purpose", "state", "tier", "risk", "risk_policy", "team", "owner",
             "deputy", *risk.FIELDS, "business_service", "environment", "framework", "repository", "blueprint",
             "endpoints", "languages", "users_served", "countries", "retention_days", "sub_processors", "oversight_level",
             "ai_act_class", "tags", "custom", "breaker", "certified_until", "confirmed_at", "first_seen", "last_seen",
@@ -80,6 +87,10 @@ class AgentSerializer(serializers.ModelSerializer[Agent]):
     def get_risk(self, agent: Agent) -> dict[str, Any] | None:
         assessment = agent.assessment
         return AssessmentSerializer(assessment).data if assessment else None
+
+    def get_risk_policy(self, agent: Agent) -> int | None:
+        """The number of the policy version that wrote the tier; null for one of before there were policies."""
+        return number_of(agent.risk_policy_id)
 
 
 class HitSerializer(serializers.Serializer[Hit]):

@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import blueprints, bulk, discoveries, exports, graph, record, views
+from apps.agents.api import ai_act, blueprints, bulk, discoveries, exports, graph, record, risk, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -14,6 +14,7 @@ router.register("data-sources", record.DataSourceViewSet, "data-sources")
 router.register("systems", record.SystemViewSet, "systems")
 router.register("blueprints", blueprints.BlueprintViewSet, "blueprints")
 router.register("discoveries", discoveries.DiscoveryViewSet, "discoveries")
+router.register("risk-policies", risk.RiskPolicyViewSet, "risk-policies")
 router.register("dependencies", record.DependencyViewSet, "dependencies")
 of_agent = "agents/<uuid:agent_id>"
 many: dict[str, Any] = {"get": "list", "post": "create"}
@@ -24,6 +25,11 @@ urlpatterns = [
     path("graph/impact", graph.ImpactView.as_view(), name="graph-impact"),
     path("agents/bulk", bulk.BulkView.as_view(), name="agents-bulk"),
     path("agents/search", views.AgentSearchView.as_view(), name="agents-search"),
+    path("ai-act/questionnaire", ai_act.QuestionnaireView.as_view(), name="ai-act-questionnaire"),
+    path(f"{of_agent}/ai-act", ai_act.ClassificationViewSet.as_view(many), name="agent-ai-act"),
+    path(f"{of_agent}/risk", risk.AgentRiskView.as_view(), name="agent-risk"),
+    path(f"{of_agent}/risk/take", risk.TakeFactLevelView.as_view(), name="agent-risk-take"),
+    path(f"{of_agent}/risk/reassess", risk.ReassessView.as_view(), name="agent-risk-reassess"),
     path(f"{of_agent}/grants", record.GrantViewSet.as_view(many), name="agent-grants"),
     path(
         f"{of_agent}/grants/<uuid:pk>/revoke",

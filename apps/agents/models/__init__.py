@@ -36,6 +36,8 @@ from apps.agents.models.dependencies import Dependency, Leave, NodeKind, Origin,
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
 from apps.agents.models.review import AgentMerge, Campaign, CampaignItem, CampaignMail, QualitySnapshot
+from apps.agents.models.risk_policy import RiskPolicy, number_of, rules_of
+from apps.agents.models.risk_record import AiActClassification, RiskFacts, facts_of, stated_of
 from apps.agents.models.search import (
     EMBEDDING_DIMENSIONS,
     LETTER_BUCKETS,
@@ -48,9 +50,12 @@ from apps.agents.models.versions import AgentRevision, AgentVersion
 
 __all__ = [
     "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
-    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "BlueprintGrant", "Bookmark",
-    "BreakerState", "Campaign", "CampaignItem", "CampaignMail", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
-    "DataSource", "Dependency", "Environment", "Evidence", "Leave", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
-    "ObservedUse", "OfAgent", "OfBlueprint", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
-    "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "plain", "ref_of",
+    "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "AiActClassification", "Asset",
+    "Blueprint", "BlueprintGrant", "Bookmark", "BreakerState", "Campaign", "CampaignItem", "CampaignMail",
+    "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
+    "DataSource", "Dependency", "Environment", "Evidence", "Leave", "ModelEndpoint", "NodeKind", "ObservedModel",
+    "ObservedTool", "ObservedUse", "OfAgent", "OfBlueprint", "Origin", "OversightLevel", "PredictiveModel",
+    "QualitySnapshot", "RiskFacts", "RiskPolicy", "SavedView", "SearchDocument", "SearchState", "SearchTerm",
+    "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "facts_of",
+    "number_of", "plain", "ref_of", "rules_of", "stated_of",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce, Lower
 from django_fsm import FSMField
 
 from apps.agents import risk
+from apps.agents.models.risk_policy import RiskPolicy, rules_of
 from apps.agents.wording import country_code, endpoint_address, visible_name
 from apps.identity.access import access_of
 from apps.identity.models import Principal, Team
@@ -25,7 +26,15 @@ from apps.kit.ids import new_id
 M = TypeVar("M", bound=models.Model)
 NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), models.DateTimeField())
 GOVERNED = frozenset(
-    {"state", "breaker_state", "breaker_tripped_at", "breaker_reason", "certified_until", "tier"}
+    {
+        "state",
+        "breaker_state",
+        "breaker_tripped_at",
+        "breaker_reason",
+        "certified_until",
+        "tier",
+        "risk_policy",
+    }
 )
 
 
@@ -73,6 +82,7 @@ class AiActClass(models.TextChoices):
     HIGH_RISK = "high_risk", "High risk (Article 6)"
     LIMITED = "limited", "Transparency duties (Article 50)"
     MINIMAL = "minimal", "Minimal risk"
+    OUT_OF_SCOPE = "out_of_scope", "Out of scope (Article 2)"
 
 
 def plain(column: str) -> Func:
@@ -111,7 +121,7 @@ class AgentQuerySet(models.QuerySet["Agent"]):
         return self.filter(merged_into=None, withdrawn_at=None)
 
     def with_people(self) -> Self:
-        return self.select_related("owner", "deputy", "team")
+        return self.select_related("owner", "deputy", "team", "risk_facts").defer("risk_facts__signs")
 
 
 class OfAgent(models.QuerySet[M]):
@@ -177,6 +187,15 @@ class Agent(models.Model):
     blast_radius = models.PositiveSmallIntegerField(null=True, blank=True)
     regulatory_exposure = models.PositiveSmallIntegerField(null=True, blank=True)
     tier = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
+    risk_policy = models.ForeignKey(  # without an index: a new policy rewrites it on every row
+        RiskPolicy,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+    )
     state = FSMField(choices=State.choices, default=State.DRAFT, protected=True, db_index=True)
     breaker_state = models.CharField(max_length=10, choices=BreakerState.choices, default=BreakerState.ARMED)
     breaker_tripped_at = models.DateTimeField(null=True, blank=True)
@@ -239,8 +258,16 @@ class Agent(models.Model):
 
     @property
     def assessment(self) -> risk.Assessment | None:
-        """The tier and its reasons; None until all four questions are answered."""
-        return risk.assess({field: getattr(self, field) for field in risk.FIELDS})
+        """The tier and its reasons by the policy that wrote it; None until all four questions are answered."""
+        rules = rules_of(self.risk_policy_id)
+        answers = {field: getattr(self, field) for field in risk.FIELDS}
+        held = self.held_facts if rules.facts_raise else {}
+        return risk.assess(answers, rules, ai_act_class=self.ai_act_class, facts=held)
+
+    @property
+    def held_facts(self) -> dict[str, int]:
+        """The levels that facts hold it at; a query unless `risk_facts` was selected with it."""
+        return self.risk_facts.held if hasattr(self, "risk_facts") else {}
 
     def refresh_from_db(
         self,

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Cast
 
 from apps.agents.models.agents import Agent
+from apps.agents.risk.rules import DATA_CLASSES
 from apps.identity.access import access_of
 from apps.identity.models import LedgerEntry, Principal, Team
 from apps.identity.roles import Permission
@@ -33,11 +34,8 @@ class DataClass(models.TextChoices):
     CREDENTIALS = "credentials", "Credentials"
 
 
-# The level of `risk` data sensitivity that each class amounts to.
-SENSITIVITY = {
-    DataClass.PUBLIC: 1, DataClass.INTERNAL: 2, DataClass.CONFIDENTIAL: 3, DataClass.PERSONAL: 3,
-    DataClass.FINANCIAL: 4, DataClass.HEALTH: 4, DataClass.SPECIAL: 4, DataClass.CREDENTIALS: 4,
-}  # fmt: skip
+# The level of `risk` data sensitivity that each class amounts to where no policy says otherwise.
+SENSITIVITY = {DataClass(name): level for name, level in DATA_CLASSES.items()}
 
 
 class SideEffect(models.TextChoices):

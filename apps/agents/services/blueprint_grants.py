@@ -15,6 +15,7 @@ from apps.agents.models import Agent, Blueprint, BlueprintGrant, ToolGrant
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
 from apps.agents.services.definitions import lock_blueprint
 from apps.agents.services.grants import GrantRequest, grant_problems, told_of_grant
+from apps.agents.services.risk import refresh_risk
 from apps.identity.access import require
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -139,6 +140,8 @@ def _write(grant: BlueprintGrant, agents: Sequence[Agent], actor: Principal) -> 
     detail = told_of_grant(grant) | {"blueprint": str(grant.blueprint)}
     acts = [Act("agents.grant.given", actor, ("agent", one.pk), grant.reason, detail) for one in agents]
     record_acts(acts)
+    if agents:
+        refresh_risk(agents, actor=actor)
 
 
 def _end(grant: BlueprintGrant, actor: Principal, reason: str) -> None:

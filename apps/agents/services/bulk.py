@@ -17,6 +17,7 @@ from apps.agents.models import Agent
 from apps.agents.services.auditing import log_changes
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import apply_changes, remember_many, tier_change
+from apps.agents.services.risk import TOLD_BY_RECORD, refresh_risk, under_standing_policy
 from apps.agents.signals import agent_changed
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -50,7 +51,7 @@ class Outcome:
     differences: dict[str, list[str]] = field(default_factory=dict)
     before: dict[str, Any] = field(default_factory=dict)
     error: DomainError | None = None
-    tier: dict[str, list[int | None]] = field(default_factory=dict)
+    tier: dict[str, Any] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -63,10 +64,11 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     locked = {
         agent.pk: agent
         for agent in Agent.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("owner", "deputy", "team", "blueprint")
+        .select_related("owner", "deputy", "team", "blueprint", "risk_facts")
         .filter(pk__in={edit.agent_id for edit in edits})
         .order_by("pk")
     }
+    under_standing_policy(locked.values())
     outcomes = [_attempt(edit, locked, actor) for edit in edits]
     done = [outcome for outcome in outcomes if outcome.differences]
     write_records(done, actor=actor)
@@ -105,7 +107,12 @@ def write_records(done: Sequence[Outcome], *, actor: Principal) -> None:
     now = timezone.now()
     for agent in agents:
         agent.updated_at = now
-    columns = {name for outcome in done for name in outcome.differences} | {"tier", "version", "updated_at"}
+    columns = {name for outcome in done for name in outcome.differences} | {
+        "tier",
+        "risk_policy",
+        "version",
+        "updated_at",
+    }
     # One statement of values, several times faster than bulk_update's cases: the rows are there and locked, so that
     # every insert becomes an update. Not through Agent.objects.update, which refuses the tier, this app's own to write.
     plain: QuerySet[Agent] = QuerySet(Agent)
@@ -116,10 +123,13 @@ def write_records(done: Sequence[Outcome], *, actor: Principal) -> None:
 
 
 def tell_changes(done: Sequence[Outcome], *, actor: Principal) -> None:
-    """Tell whoever stands above what was curated."""
+    """Tell whoever stands above what was curated, and read the facts again that follow from it."""
     for outcome in done:
         fields = set(outcome.differences)
         agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
+    told = {one.agent for one in done if one.agent is not None and TOLD_BY_RECORD & one.differences.keys()}
+    if told:
+        refresh_risk(sorted(told, key=lambda agent: agent.pk), actor=actor)
 
 
 def _attempt(edit: Edit, locked: dict[UUID, Agent], actor: Principal) -> Outcome:

@@ -13,8 +13,15 @@ from apps.agents.access import require_for
 from apps.agents.fields import EDITABLE, is_empty, restored, stored
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed, contradicting
-from apps.agents.services.registry import apply_changes, edit_agent, lock_agent, save_agent, tier_change
-from apps.agents.signals import agent_changed
+from apps.agents.services.registry import (
+    apply_changes,
+    edit_agent,
+    follow_record,
+    lock_agent,
+    save_agent,
+    tier_change,
+)
+from apps.agents.services.risk import under_standing_policy
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
@@ -124,6 +131,7 @@ def _show_believed(agent: Agent, fields: Iterable[str], source: Source, *, actor
         winner = believed(name, [_statement(c) for c in Claim.objects.filter(agent=agent, field=name)])
         if winner is not None:
             changes[name] = restored(name, winner.value)
+    under_standing_policy([agent])
     before = agent.tier
     differences = apply_changes(agent, changes, actor=actor)
     if differences:
@@ -135,7 +143,7 @@ def _show_believed(agent: Agent, fields: Iterable[str], source: Source, *, actor
             detail={"changes": differences, "origin": source.origin, "source": source.name}
             | tier_change(before, agent),
         )
-        agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=set(differences))
+        follow_record(agent, set(differences), actor=actor)
     return agent
 
 

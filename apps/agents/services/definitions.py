@@ -18,6 +18,7 @@ from apps.agents.fields import restored
 from apps.agents.models import Agent, Blueprint, Claim, Origin
 from apps.agents.reconciliation import rank
 from apps.agents.services.bulk import Outcome, change_record, tell_changes, write_records
+from apps.agents.services.risk import under_standing_policy
 from apps.identity.models import Principal
 from apps.identity.services.ledger import Act, record_acts
 
@@ -57,6 +58,7 @@ def follow_definition(
     outcome with an error left its agent as it was.
     """
     wanted = {name: restored(name, value) for name, value in values.items()}
+    under_standing_policy(agents)
     stronger = set() if over_people else _stronger(agents, wanted)
     outcomes = [
         _follow(agent, blueprint, {n: v for n, v in wanted.items() if (agent.pk, n) not in stronger}, actor)

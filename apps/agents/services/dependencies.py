@@ -12,6 +12,8 @@ from django.db import connection, transaction
 
 from apps.agents.access import require_for
 from apps.agents.models import ASSETS, Agent, Dependency, ModelEndpoint, NodeKind, Origin, Tool
+from apps.agents.services.registry import lock_agent
+from apps.agents.services.risk import refresh_risk
 from apps.identity.access import require
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -72,6 +74,7 @@ def declare_dependency(
             target=(source.kind, source.id),
             detail=_told(edge, _named(target, actor)),
         )
+        _follow(source, actor)
     return edge
 
 
@@ -91,6 +94,13 @@ def withdraw_dependency(edge: Dependency, *, actor: Principal, reason: str = "")
         detail=_told(edge, _named(Node(edge.target_kind, edge.target_id), actor)),
     )
     edge.delete()
+    _follow(Node(edge.source_kind, edge.source_id), actor)
+
+
+def _follow(source: Node, actor: Principal) -> None:
+    """What an agent uses says how risky it is; what else changed on the map, the worker reads."""
+    if source.kind == NodeKind.AGENT:
+        refresh_risk([lock_agent(Agent(pk=source.id))], actor=actor)
 
 
 def observe_tools(seen: Sequence[Seen]) -> None:

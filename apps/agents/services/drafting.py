@@ -10,6 +10,7 @@ from django.utils.text import slugify
 from apps.agents.models import Agent
 from apps.agents.services.auditing import log_changes
 from apps.agents.services.indexing import index_words
+from apps.agents.services.risk import refresh_risk, under_standing_policy
 from apps.identity.models import Principal
 
 
@@ -17,6 +18,7 @@ def put_on_record(agents: Sequence[Agent], *, actor: Principal) -> None:
     """Write new agents, each with its principal and a slug of its own. The caller checked and records the acts."""
     if not agents:
         return
+    under_standing_policy(agents)
     for agent in agents:
         agent.principal = Principal(kind=Principal.Kind.AGENT, name=agent.name, team=agent.team)
         assessment = agent.assessment
@@ -28,6 +30,7 @@ def put_on_record(agents: Sequence[Agent], *, actor: Principal) -> None:
     log_changes(
         [(agent, {"name": ("", agent.name)}) for agent in agents], actor=actor, action=LogEntry.Action.CREATE
     )
+    refresh_risk(agents, actor=actor)
 
 
 def _give_slugs(agents: Sequence[Agent]) -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.agents.access import require_for
 from apps.agents.models import Agent, BlueprintGrant, Tool, ToolGrant
 from apps.agents.services.registry import lock_agent
+from apps.agents.services.risk import refresh_risk
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
@@ -57,6 +58,7 @@ def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> Tool
         reason=grant.reason,
         detail=told_of_grant(grant),
     )
+    refresh_risk([agent], actor=actor)
     return grant
 
 
@@ -82,6 +84,7 @@ def revoke_grant(grant: ToolGrant, *, actor: Principal, reason: str) -> ToolGran
         raise InvalidInput("The grant stands.", fields={"reason": "Say why it is taken back"})
     _end(grant, actor, reason.strip())
     _record_end(grant, actor, reason.strip())
+    refresh_risk([agent], actor=actor)
     return grant
 
 

@@ -15,8 +15,9 @@ from apps.agents import risk
 from apps.agents.access import UNREGISTERED, require_change, require_for, standing_of
 from apps.agents.custom import custom_problems
 from apps.agents.fields import EDITABLE, FIELDS, stored, words_of
-from apps.agents.models import Agent, Claim, Origin, State
+from apps.agents.models import Agent, Claim, Origin, State, number_of
 from apps.agents.services.indexing import index_words
+from apps.agents.services.risk import TOLD_BY_RECORD, refresh_risk, under_standing_policy
 from apps.agents.signals import agent_changed
 from apps.identity.access import require
 from apps.identity.models import Principal, Team
@@ -91,6 +92,7 @@ def edit_agent(
     """Change curated fields. The tier follows the four answers. `version` refuses a stale write."""
     agent = lock_agent(agent, version=version)
     require_for(actor, Permission.AGENTS_CURATE, agent)
+    under_standing_policy([agent])
     before = agent.tier
     differences = apply_changes(agent, changes, actor=actor)
     remember_statements(agent, {name: changes[name] for name in differences}, actor=actor)
@@ -104,7 +106,7 @@ def edit_agent(
         reason=reason,
         detail={"changes": differences} | tier_change(before, agent),
     )
-    agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=set(differences))
+    follow_record(agent, set(differences), actor=actor)
     return agent
 
 
@@ -121,6 +123,7 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
             f"{agent.name} is {State(agent.state).label.lower()} already; edit its record instead.",
             code="agents.agent.adopted_already",
         )
+    under_standing_policy([agent])
     stated = {part.name: getattr(adoption, part.name) for part in parts_of(adoption)}
     stated["name"] = adoption.name.strip() or agent.name
     stated["team"] = adoption.team or agent.team
@@ -140,10 +143,19 @@ def adopt_agent(agent: Agent, adoption: Adoption, *, actor: Principal, version: 
             "changes": differences,
             "tier": agent.tier,
             "tier_reason": assessment.sentence if assessment else "",
+            "policy": number_of(agent.risk_policy_id),
         },
     )
     agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=set(differences))
+    refresh_risk([agent], actor=actor)
     return agent
+
+
+def follow_record(agent: Agent, fields: set[str], *, actor: Principal) -> None:
+    """After these fields of a locked agent were written: tell who stands above, read again what they say of risk."""
+    agent_changed.send(sender=Agent, agent=agent, actor=actor, fields=fields)
+    if fields & TOLD_BY_RECORD:
+        refresh_risk([agent], actor=actor)
 
 
 @overload
@@ -161,7 +173,7 @@ def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = 
     """
     locked = (
         kind._default_manager.select_for_update(of=("self",), no_key=True)
-        .select_related("owner", "deputy", "team", "blueprint")
+        .select_related("owner", "deputy", "team", "blueprint", "risk_facts")
         .get(pk=agent.pk)
     )
     if version is not None and locked.version != version:
@@ -178,9 +190,10 @@ def save_agent(agent: Agent) -> None:
     index_words([agent])
 
 
-def tier_change(before: int | None, agent: Agent) -> dict[str, list[int | None]]:
-    """What the ledger keeps beside the answers when the tier followed them: {"tier": [before, after]}."""
-    return {} if before == agent.tier else {"tier": [before, agent.tier]}
+def tier_change(before: int | None, agent: Agent) -> dict[str, Any]:
+    """What the ledger keeps beside the answers when the tier followed them: {"tier": [before, after], "policy": n}."""
+    changed = {"tier": [before, agent.tier], "policy": number_of(agent.risk_policy_id)}
+    return {} if before == agent.tier else changed
 
 
 def apply_changes(agent: Agent, changes: Mapping[str, Any], *, actor: Principal) -> dict[str, list[str]]:

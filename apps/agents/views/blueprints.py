@@ -12,7 +12,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.agents import risk
 from apps.agents.blueprint_forms import AttachForm, BlueprintForm, InstancesForm, initial_of, levels_of
 from apps.agents.definitions import InstanceResult
-from apps.agents.forms import levels_in
 from apps.agents.models import Agent, Blueprint, BlueprintGrant
 from apps.agents.pasting import agents_in, instances_in
 from apps.agents.queries.blueprints import (
@@ -22,6 +21,7 @@ from apps.agents.queries.blueprints import (
     instance_lines,
     instances_of,
 )
+from apps.agents.queries.risk import tier_preview
 from apps.agents.services.blueprints import create_blueprint, edit_blueprint, remove_blueprint
 from apps.agents.services.instances import (
     NewInstance,
@@ -97,8 +97,7 @@ def blueprint_edit(request: PageRequest, blueprint_id: UUID | None = None) -> Ht
             return _saved(request, found, form)
         except DomainError as error:
             show_problem(form, error)
-    levels = levels_in(form.data or form.initial)
-    context = {"blueprint": found, "form": form, "assessment": risk.assess(levels)}
+    context = {"blueprint": found, "form": form, "assessment": tier_preview(form.data or form.initial)}
     return render(request, "agents/blueprint_form.html", context, status=422 if form.errors else 200)
 
 

@@ -10,16 +10,16 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.agents import risk
 from apps.agents.access import may, require_for
 from apps.agents.columns import DEFAULT, FOUND, Column, chosen, known_columns, ordering_of, sortable
 from apps.agents.filters import AgentFilter
-from apps.agents.forms import DraftForm, EditForm, levels_in
+from apps.agents.forms import DraftForm, EditForm
 from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
 from apps.agents.queries.facets import facets
 from apps.agents.queries.lists import chips, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
+from apps.agents.queries.risk import kept_risk_record, tier_preview
 from apps.agents.search import agents_like, search_agents
 from apps.agents.services.registry import create_draft, edit_agent
 from apps.agents.services.withdrawing import withdraw_draft
@@ -92,6 +92,7 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "merges": agent.merges.filter(undone_at=None).select_related("merged", "actor"),
         "parts": record_parts(agent),
         "contradictions": told_contradictions(agent, actor=request.actor),
+        "record": kept_risk_record(agent, actor=request.actor),
     }
     return render(request, "agents/agent_detail.html", context)
 
@@ -123,7 +124,7 @@ def agent_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"The record of {agent.name} is saved.")
             return redirect("agents:detail", agent.pk)
-    context = {"agent": agent, "form": form, "assessment": risk.assess(levels_in(form.data or form.initial))}
+    context = {"agent": agent, "form": form, "assessment": tier_preview(form.data or form.initial, agent)}
     return render(request, "agents/agent_form.html", context, status=422 if form.errors else 200)
 
 
@@ -161,8 +162,8 @@ def agent_withdraw(request: PageRequest, agent_id: UUID) -> HttpResponse:
 @require_http_methods(["POST"])
 @page(Permission.AGENTS_CURATE)
 def risk_preview(request: PageRequest) -> HttpResponse:
-    """The tier that the four levels chosen so far would give."""
-    return render(request, "agents/_risk_preview.html", {"assessment": risk.assess(levels_in(request.POST))})
+    """The tier that the levels and the EU AI Act class chosen so far would give by the policy in force."""
+    return render(request, "agents/_risk_preview.html", {"assessment": tier_preview(request.POST)})
 
 
 @require_safe

@@ -1,12 +1,7 @@
-"""The risk tier: four answers, one number, and the reasons in words.
-
-Each dimension is answered on a scale of 1 to 4. The tier is the highest answer: a fleet is governed by its
-worst property, and an average would let three mild answers hide a grave one.
-"""
+"""The four dimensions of risk, each answered on a scale of 1 to 4, and the tiers that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 TIER_NAMES = {1: "Low", 2: "Medium", 3: "High", 4: "Critical"}
@@ -85,56 +80,3 @@ DIMENSIONS = (
     ),
 )
 FIELDS = tuple(dimension.field for dimension in DIMENSIONS)
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One line of the explanation. `decides` is True for the dimensions that set the tier."""
-
-    dimension: Dimension
-    level: int
-    meaning: str
-    decides: bool
-
-
-@dataclass(frozen=True)
-class Assessment:
-    """The tier, one reason per dimension, and what would lower it (None at tier 1)."""
-
-    tier: int
-    reasons: tuple[Reason, ...]
-    to_lower: str | None
-
-    @property
-    def name(self) -> str:
-        return TIER_NAMES[self.tier]
-
-    @property
-    def sentence(self) -> str:
-        deciding = " and ".join(reason.dimension.name.lower() for reason in self.reasons if reason.decides)
-        return f"Tier {self.tier} {self.name}, because of its {deciding}."
-
-
-def assess(levels: Mapping[str, int | None]) -> Assessment | None:
-    """The assessment of the four levels by field name; None while one of them is unanswered."""
-    answered = [(dimension, levels.get(dimension.field)) for dimension in DIMENSIONS]
-    if any(level is None for _, level in answered):
-        return None
-    tier = max(level for _, level in answered if level is not None)
-    reasons = tuple(
-        Reason(dimension, level, dimension.meaning(level), decides=level == tier)
-        for dimension, level in answered
-        if level is not None
-    )
-    return Assessment(tier, reasons, _to_lower(tier, reasons))
-
-
-def _to_lower(tier: int, reasons: tuple[Reason, ...]) -> str | None:
-    if tier == 1:
-        return None
-    changes = [
-        f"{reason.dimension.name.lower()} at most {tier - 1} ({reason.dimension.meaning(tier - 1).lower()})"
-        for reason in reasons
-        if reason.decides
-    ]
-    return f"Tier {tier - 1} {TIER_NAMES[tier - 1]} would need {' and '.join(changes)}."

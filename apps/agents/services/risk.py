@@ -1,0 +1,186 @@
+"""Which policy stands, what the record shows, and the tier that follows: steps of every act that changes risk.
+
+A policy is applied under an exclusive lock, and whatever writes a tier holds it shared, so that no tier is written by
+a policy that was replaced meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from auditlog.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from apps.agents.models import Agent, RiskFacts, RiskPolicy, facts_of
+from apps.agents.queries.risk_signs import signs_of
+from apps.agents.risk import FIELDS, Rules, Sign, fact_levels
+from apps.agents.signals import agent_changed
+from apps.identity.audit import entry_values
+from apps.identity.models import Principal
+from apps.identity.services.ledger import Act, record_acts, system_principal
+
+TOLD_BY_RECORD = frozenset({"ai_act_class", "oversight_level", "countries", "users_served"})
+STEP = 250
+LOCK = 7_140_001  # the key of the advisory lock, one number of this database
+FACT_COLUMNS = [*FIELDS, "signs", "held", "changed_at"]
+
+
+def standing_policy() -> RiskPolicy:
+    """The applied policy, for reading; one query."""
+    return RiskPolicy.objects.get(state=RiskPolicy.State.APPLIED)
+
+
+def hold_policy(*, to_replace: bool = False) -> RiskPolicy:
+    """The applied policy, which stays so until the caller's transaction ends."""
+    function = "pg_advisory_xact_lock" if to_replace else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [LOCK])
+    return standing_policy()
+
+
+def under_standing_policy(agents: Iterable[Agent]) -> RiskPolicy:
+    """Move these locked instances under the applied policy, so that their assessment is by it. Nothing is written."""
+    policy = hold_policy()
+    for agent in agents:
+        agent.risk_policy_id = policy.pk
+    return policy
+
+
+def read_facts(agents: Sequence[Agent], rules: Rules, *, let_fall: bool = False) -> None:
+    """Read the signs of these locked agents again and write down what changed. The held levels follow upward only;
+    with `let_fall` they become what the facts say now. Nine queries."""
+    signs = signs_of(agents)
+    known = RiskFacts.objects.in_bulk([agent.pk for agent in agents])
+    changed = []
+    for agent in agents:
+        before = known.get(agent.pk)
+        facts = _facts(agent, signs[agent.pk], before, rules, let_fall=let_fall)
+        agent.risk_facts = facts
+        if before is None or _differs(before, facts):
+            changed.append(facts)
+    RiskFacts.objects.bulk_create(
+        changed, update_conflicts=True, unique_fields=["agent"], update_fields=FACT_COLUMNS
+    )
+
+
+def refresh_risk(agents: Sequence[Agent], *, actor: Principal) -> None:
+    """After something changed that facts are read from: read them again, and raise the tier where the policy lets
+    facts do so. The rows are locked by the caller."""
+    policy = under_standing_policy(agents)
+    rules = policy.parsed
+    read_facts(agents, rules)
+    if rules.facts_raise:
+        raised = [agent for agent in agents if _would_rise(agent)]
+        write_tiers(raised, policy, actor=actor, reason="Facts on record raise it.")
+
+
+def write_tiers(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal, reason: str) -> list[Agent]:
+    """Write the tier that the policy gives to each of these locked agents; returns those that moved.
+
+    Each that moves gets its next version and its line in the ledger; of the others only the policy is noted.
+    """
+    moved: list[Agent] = []
+    before: dict[UUID, int | None] = {}
+    for agent in agents:
+        agent.risk_policy_id = policy.pk
+        assessment = agent.assessment
+        tier = assessment.tier if assessment else None
+        if tier != agent.tier:
+            before[agent.pk], agent.tier = agent.tier, tier
+            moved.append(agent)
+    plain: QuerySet[Agent] = QuerySet(
+        Agent
+    )  # not Agent.objects, which refuses the tier: this app's own to write
+    plain.filter(pk__in=[agent.pk for agent in agents]).update(risk_policy=policy)
+    if moved:
+        _write_moved(moved, before, policy, actor, reason)
+    return moved
+
+
+def _write_moved(
+    moved: list[Agent], before: dict[UUID, int | None], policy: RiskPolicy, actor: Principal, reason: str
+) -> None:
+    now = timezone.now()
+    for agent in moved:
+        agent.version += 1
+        agent.updated_at = now
+    plain: QuerySet[Agent] = QuerySet(Agent)
+    columns = ["tier", "risk_policy", "version", "updated_at"]
+    plain.bulk_create(moved, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    record_acts([_act(agent, before[agent.pk], policy, actor, reason) for agent in moved])
+    _log(moved, before, actor)
+    for agent in moved:
+        agent_changed.send(sender=Agent, agent=agent, actor=actor, fields={"tier"})
+
+
+def _act(agent: Agent, before: int | None, policy: RiskPolicy, actor: Principal, reason: str) -> Act:
+    assessment = agent.assessment
+    detail = {
+        "tier": [before, agent.tier],
+        "before": before or "none",
+        "after": agent.tier or "none",
+        "policy": policy.number,
+        "why": assessment.sentence if assessment else "",
+    }
+    return Act("agents.agent.retiered", actor, ("agent", agent.pk), reason, detail)
+
+
+def _log(moved: list[Agent], before: dict[UUID, int | None], actor: Principal) -> None:
+    """django-auditlog sees single saves only; a bulk write tells it itself."""
+    kind, values = ContentType.objects.get_for_model(Agent), entry_values(actor)
+    LogEntry.objects.bulk_create(
+        [
+            LogEntry(
+                content_type=kind, object_pk=str(agent.pk), object_repr=agent.name, action=LogEntry.Action.UPDATE,
+                changes={"tier": [str(before[agent.pk]), str(agent.tier)]}, **values,
+            )
+            for agent in moved
+        ]
+    )  # fmt: skip
+
+
+def _facts(
+    agent: Agent, signs: list[Sign], before: RiskFacts | None, rules: Rules, *, let_fall: bool
+) -> RiskFacts:
+    levels = fact_levels(facts_of(agent, signs, rules))
+    held = {} if let_fall or before is None else before.held
+    return RiskFacts(
+        agent=agent,
+        signs=[sign.as_json() for sign in signs],
+        held={name: max(levels.get(name, 0), held.get(name, 0)) for name in {*levels, *held}},
+        **{name: levels.get(name) for name in FIELDS},
+    )
+
+
+def _differs(before: RiskFacts, after: RiskFacts) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in (*FIELDS, "signs", "held"))
+
+
+def _would_rise(agent: Agent) -> bool:
+    assessment = agent.assessment
+    return assessment is not None and (agent.tier or 0) < assessment.tier
+
+
+def read_fleet(*, step: int = STEP) -> int:
+    """Read the facts of every agent again; returns how many. An agent somebody is writing to waits for the next time."""
+    actor, done = system_principal(), 0
+    last: UUID | None = None
+    while batch := _next_batch(last, step, actor):
+        last, done = batch[-1], done + len(batch)
+    return done
+
+
+@transaction.atomic
+def _next_batch(last: UUID | None, step: int, actor: Principal) -> list[UUID]:
+    """One batch after the agent `last` by id, in a transaction of its own; the ids it covered."""
+    after = Agent.objects.order_by("pk") if last is None else Agent.objects.filter(pk__gt=last).order_by("pk")
+    ids = list(after.values_list("pk", flat=True)[:step])
+    locked = Agent.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    agents = list(locked.select_related("risk_facts").filter(pk__in=ids).order_by("pk"))
+    if agents:
+        refresh_risk(agents, actor=actor)
+    return ids

@@ -1,0 +1,379 @@
+"""Risk by answers and by facts, and the policy that makes a tier of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+from django.utils import timezone
+
+from apps.agents import risk
+from apps.agents.models import (
+    Agent,
+    DataSource,
+    Dependency,
+    RiskFacts,
+    RiskPolicy,
+    System,
+    Tool,
+    ToolOperation,
+)
+from apps.agents.quality import in_queue
+from apps.agents.queries.risk import risk_record
+from apps.agents.queries.risk_preview import preview_of
+from apps.agents.risk import Raise, Rules
+from apps.agents.services.bulk import Edit, edit_agents
+from apps.agents.services.dependencies import Node, declare_dependency
+from apps.agents.services.grants import GrantRequest, grant_tool, revoke_grant
+from apps.agents.services.registry import edit_agent
+from apps.agents.services.risk import read_fleet, standing_policy
+from apps.agents.services.risk_answers import reassess_agent, take_fact_level
+from apps.agents.services.risk_policies import (
+    advance_recalculation,
+    apply_policy,
+    discard_policy,
+    draft_policy,
+    edit_policy,
+    recalculate,
+    return_to_policy,
+    stalled_recalculation,
+)
+from apps.compliance.models import Finding
+from apps.identity.models import LedgerEntry, Principal
+from apps.identity.roles import Role
+from apps.kit.errors import Conflict, InvalidInput, NotPermitted, StaleWrite
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+TWO_AT_THREE = {
+    "raises": [{"dimensions": 2, "level": 3, "tier": 4}],
+    "floors": {"high_risk": 3, "prohibited": 4},
+}
+
+
+@pytest.fixture
+def curator() -> Principal:
+    return factories.make_person(Role.CURATOR)
+
+
+@pytest.fixture
+def officer() -> Principal:
+    return factories.make_person(Role.COMPLIANCE)
+
+
+def levels(*values: int) -> dict[str, int | None]:
+    return dict(zip(risk.FIELDS, values, strict=True))
+
+
+def applied(rules: dict[str, Any], officer: Principal) -> RiskPolicy:
+    policy = apply_policy(
+        draft_policy("Stricter", rules, actor=officer), actor=officer, reason="Board decision"
+    )
+    recalculate(policy.pk)
+    policy.refresh_from_db()
+    return policy
+
+
+def said(action: str) -> list[dict[str, Any]]:
+    return [
+        orjson.loads(bytes(entry.body)) for entry in LedgerEntry.objects.filter(action=action).order_by("at")
+    ]
+
+
+class TestRules:
+    @pytest.mark.parametrize(
+        ("answers", "rules", "ai_act_class", "tier", "words"),
+        [
+            ((3, 1, 1, 1), Rules(), "", 3, "because of its data sensitivity"),
+            ((3, 3, 1, 1), Rules(raises=(Raise(2, 3, 4),)), "", 4, "2 dimensions at 3 or above make tier 4"),
+            ((3, 2, 1, 1), Rules(raises=(Raise(2, 3, 4),)), "", 3, "because of its data sensitivity"),
+            ((1, 1, 1, 1), Rules(floors={"high_risk": 3}), "high_risk", 3, "at least tier 3 by policy"),
+            ((4, 4, 1, 1), Rules(floors={"high_risk": 3}), "high_risk", 4, "decision authority"),
+            ((2, 2, 2, 1), Rules(combination="weighted"), "", 2, "weighted mean of its levels is 1.75"),
+            ((4, 1, 1, 1), Rules(combination="weighted"), "", 3, "a level of 4 counts for at least tier 3"),
+        ],
+    )
+    def test_the_tier_follows_the_rules_and_says_which(
+        self, answers: tuple[int, ...], rules: Rules, ai_act_class: str, tier: int, words: str
+    ) -> None:
+        found = risk.assess(levels(*answers), rules, ai_act_class=ai_act_class)
+        assert found is not None
+        assert found.tier == tier
+        assert words in found.sentence
+
+    def test_facts_count_only_where_the_policy_lets_them_and_never_lower(self) -> None:
+        facts = {"data_sensitivity": 4, "blast_radius": 1}
+        shown = risk.assess(levels(2, 2, 3, 1), Rules(), facts=facts)
+        raised = risk.assess(levels(2, 2, 3, 1), Rules(facts_raise=True), facts=facts)
+        assert shown is not None
+        assert raised is not None
+        assert (shown.tier, raised.tier) == (3, 4)
+        assert [reason.level for reason in raised.reasons] == [4, 2, 3, 1]
+
+    def test_what_would_lower_it_names_every_rule_that_holds_it(self) -> None:
+        found = risk.assess(levels(3, 3, 1, 1), Rules(floors={"high_risk": 3}), ai_act_class="high_risk")
+        assert found is not None
+        assert found.to_lower is not None
+        assert "data sensitivity at most 2" in found.to_lower
+        assert "another EU AI Act class" in found.to_lower
+
+    @pytest.mark.parametrize(
+        ("rules", "field"),
+        [
+            ({"floors": {"nonsense": 3}}, "rules.floors"),
+            ({"data_classes": {"health": 5}}, "rules.data_classes"),
+            ({"thresholds": [2.5, 1.5, 3]}, "rules.thresholds"),
+            ({"raises": [{"dimensions": 2, "level": 3, "tier": 9}]}, "rules.raises"),
+            ({"raises": [{"level": 3}]}, "rules"),
+            ({"combination": "average"}, "rules.combination"),
+            ({"colour": "red"}, "rules.colour"),
+        ],
+    )
+    def test_rules_that_are_none_are_refused(
+        self, rules: dict[str, Any], field: str, officer: Principal
+    ) -> None:
+        with pytest.raises(InvalidInput) as refused:
+            draft_policy("Wrong", rules, actor=officer)
+        assert field in refused.value.fields
+
+
+class TestFacts:
+    def test_each_dimension_is_told_with_its_facts_and_contradictions(self, curator: Principal) -> None:
+        agent = factories.make_agent("registered", tier=2, countries=["FI", "SE", "NO", "DK", "IS"])
+        wire = Tool.objects.create(name="wire", side_effect="irreversible", data_classes=["financial"])
+        claims = DataSource.objects.create(name="Claims", data_class="health")
+        core = System.objects.create(name="Core ledger", criticality=4)
+        grant_tool(agent, GrantRequest(wire, "Pays invoices"), actor=curator)
+        declare_dependency(Node("agent", agent.pk), Node("data_source", claims.pk), "reads", actor=curator)
+        declare_dependency(Node("system", core.pk), Node("agent", agent.pk), "calls", actor=curator)
+        record = risk_record(agent, actor=curator)
+        lines = {line.dimension.field: line for line in record.lines}
+        assert {name: line.by_facts for name, line in lines.items()} == levels(4, 4, 4, 3)
+        assert len(record.contradictions) == 4
+        assert lines["data_sensitivity"].contradiction == (
+            "Answered “Internal data”, but: may use wire: financial data."
+        )
+        assert "Uses Claims by its record: health data" in [
+            fact.words for fact in lines["data_sensitivity"].facts
+        ]
+        assert lines["blast_radius"].facts[0].words == "Core ledger, a system of criticality 4, needs it"
+        agent.refresh_from_db()
+        assert agent.tier == 2
+        assert list(in_queue(Agent.objects.all(), "facts-contradict")) == [agent]
+
+    def test_reach_is_followed_through_others(self, curator: Principal) -> None:
+        agent, helper = (factories.make_agent("registered", tier=1) for _ in range(2))
+        tool, source = (
+            Tool.objects.create(name="lookup"),
+            DataSource.objects.create(name="HR", data_class="special"),
+        )
+        chain = [("agent", agent), ("agent", helper), ("tool", tool), ("data_source", source)]
+        for (kind, one), (target_kind, target) in pairwise(chain):
+            Dependency.objects.create(
+                source_kind=kind, source_id=one.pk, target_kind=target_kind, target_id=target.pk, relation="calls",
+                origin="observed",
+            )  # fmt: skip
+        read_fleet()
+        assert RiskFacts.objects.get(agent=agent).data_sensitivity == 4
+        assert RiskFacts.objects.get(agent=helper).blast_radius == 2
+
+    def test_oversight_on_record_limits_what_a_side_effect_counts_for(self, curator: Principal) -> None:
+        agent = factories.make_agent("registered", tier=2, oversight_level="approves")
+        tool = Tool.objects.create(name="refund")
+        ToolOperation.objects.create(tool=tool, name="pay", side_effect="irreversible")
+        ToolOperation.objects.create(tool=tool, name="look", side_effect="read")
+        grant_tool(agent, GrantRequest(tool, "Looks up", ["look"]), actor=curator)
+        assert RiskFacts.objects.get(agent=agent).decision_authority == 1
+        grant_tool(agent, GrantRequest(tool, "Pays", ["pay"]), actor=curator)
+        assert RiskFacts.objects.get(agent=agent).decision_authority == 2
+        edit_agent(agent, {"oversight_level": "autonomous"}, actor=curator)
+        assert RiskFacts.objects.get(agent=agent).decision_authority == 4
+
+    def test_a_thing_of_another_team_is_told_without_its_name(self) -> None:
+        ours, theirs = factories.make_team(), factories.make_team()
+        agent = factories.make_agent("registered", tier=1, team=ours)
+        helper = factories.make_agent("registered", tier=4, team=theirs, name="secret_helper")
+        curator = factories.make_person(Role.CURATOR)
+        declare_dependency(Node("agent", agent.pk), Node("agent", helper.pk), "delegates_to", actor=curator)
+        record = risk_record(agent, actor=factories.make_person(Role.OWNER, ours))
+        told = [fact for line in record.lines for fact in line.facts]
+        assert any("agent of another team" in fact.words for fact in told)
+        assert not any("secret" in fact.words or fact.id for fact in told)
+
+    def test_taking_the_facts_level_answers_as_they_do(self, curator: Principal) -> None:
+        agent = factories.make_agent("registered", tier=1)
+        claims = DataSource.objects.create(name="Claims", data_class="health")
+        declare_dependency(Node("agent", agent.pk), Node("data_source", claims.pk), "reads", actor=curator)
+        taken = take_fact_level(agent, "data_sensitivity", actor=agent.owner)
+        assert (taken.data_sensitivity, taken.tier) == (4, 4)
+        assert said("agents.agent.edited")[-1]["reason"].startswith("Taken from the record: Uses Claims")
+        with pytest.raises(Conflict) as refused:
+            take_fact_level(agent, "data_sensitivity", actor=agent.owner)
+        assert refused.value.code == "agents.risk.facts_say_no_more"
+
+    def test_reading_the_fleet_takes_no_query_for_each_agent(
+        self, django_assert_max_num_queries: Any
+    ) -> None:
+        for _ in range(12):
+            factories.make_agent("registered", tier=1, countries=["FI", "SE"])
+        with django_assert_max_num_queries(24):
+            assert read_fleet() == 12
+        assert RiskFacts.objects.filter(blast_radius=2).count() == 12
+
+
+class TestPolicy:
+    def test_a_draft_is_previewed_applied_and_recalculates_in_steps(self, officer: Principal) -> None:
+        moving = factories.make_agent("production", tier=3, name="moving")
+        still = factories.make_agent("registered", tier=2)
+        factories.make_agent("discovered")
+        draft = draft_policy("Two at three", TWO_AT_THREE, actor=officer)
+        preview = preview_of(draft.parsed)
+        assert preview.counts == {(3, 4): 1, (2, 2): 1}
+        assert [(one.name, one.before, one.after, one.lacks) for one in preview.moves] == [
+            ("moving", 3, 4, True)
+        ]
+        assert preview.unassessed == 1
+        policy = apply_policy(draft, actor=officer, reason="Board decision", version=draft.version)
+        assert (policy.number, policy.moves) == (2, {"3 to 4": 1})
+        assert Agent.objects.get(pk=moving.pk).tier == 3
+        assert advance_recalculation(policy.pk, step=2) == 2
+        assert policy.is_recalculating
+        recalculate(policy.pk, step=2)
+        policy.refresh_from_db()
+        assert (policy.done, policy.moved, policy.is_recalculating) == (3, 1, False)
+        moving.refresh_from_db()
+        still.refresh_from_db()
+        assert (moving.tier, moving.risk_policy, moving.version) == (4, policy, 2)
+        assert (still.tier, still.risk_policy, still.version) == (2, policy, 1)
+        (act,) = said("agents.agent.retiered")
+        assert (act["detail"]["tier"], act["detail"]["policy"], act["actor"]["id"]) == (
+            [3, 4],
+            2,
+            str(officer.pk),
+        )
+        assert said("agents.risk_policy.applied")[0]["detail"]["moves"] == {"3 to 4": 1}
+
+    def test_a_raised_tier_outgrows_its_certification(self, officer: Principal) -> None:
+        agent = factories.make_agent("production", tier=3)
+        factories.certify(agent)
+        assert preview_of(Rules.of_json(TWO_AT_THREE)).lacking[0].agent_id == agent.pk
+        applied(TWO_AT_THREE, officer)
+        agent.refresh_from_db()
+        assert agent.certified_until is None
+        assert Finding.objects.filter(agent=agent, kind="certification.outgrown").exists()
+
+    def test_a_former_version_is_returned_to_as_a_new_one(self, officer: Principal) -> None:
+        agent = factories.make_agent("registered", tier=3)
+        first = standing_policy()
+        applied(TWO_AT_THREE, officer)
+        draft = return_to_policy(RiskPolicy.objects.get(number=1), actor=officer)
+        assert (draft.rules, draft.based_on) == (first.parsed.as_json(), first)
+        policy = apply_policy(draft, actor=officer, reason="Too strict")
+        recalculate(policy.pk)
+        agent.refresh_from_db()
+        assert (policy.number, agent.tier) == (3, 3)
+        assert list(RiskPolicy.objects.values_list("number", "state")) == [
+            (3, "applied"), (2, "former"), (1, "former"),
+        ]  # fmt: skip
+
+    def test_only_compliance_applies_and_says_why(self, curator: Principal, officer: Principal) -> None:
+        draft = draft_policy("Stricter", TWO_AT_THREE, actor=officer)
+        with pytest.raises(NotPermitted):
+            apply_policy(draft, actor=curator, reason="I like it")
+        with pytest.raises(InvalidInput) as refused:
+            apply_policy(draft, actor=officer, reason=" ")
+        assert "reason" in refused.value.fields
+        edit_policy(draft, {"rules": {"facts_raise": True}}, actor=officer)
+        with pytest.raises(StaleWrite):
+            apply_policy(draft, actor=officer, reason="Board decision", version=1)
+
+    def test_what_was_applied_stays_as_it_is(self, officer: Principal) -> None:
+        policy = applied(TWO_AT_THREE, officer)
+        for act in (
+            lambda: edit_policy(policy, {"name": "Other"}, actor=officer),
+            lambda: discard_policy(policy, actor=officer),
+            lambda: apply_policy(policy, actor=officer, reason="Again"),
+        ):
+            with pytest.raises(Conflict) as refused:
+                act()
+            assert refused.value.code == "agents.risk_policy.not_a_draft"
+
+    def test_a_killed_recalculation_is_found_and_goes_on(self, officer: Principal) -> None:
+        for _ in range(3):
+            factories.make_agent("registered", tier=3)
+        policy = apply_policy(
+            draft_policy("Stricter", TWO_AT_THREE, actor=officer), actor=officer, reason="Why"
+        )
+        advance_recalculation(policy.pk, step=1)
+        assert stalled_recalculation() is None
+        RiskPolicy.objects.filter(pk=policy.pk).update(progressed_at=timezone.now() - timedelta(minutes=2))
+        assert stalled_recalculation() == policy.pk
+        assert recalculate(policy.pk) == 2
+        assert Agent.objects.filter(tier=4).count() == 3
+
+    def test_an_edit_before_the_recalculation_comes_by_is_under_the_new_policy(
+        self, officer: Principal
+    ) -> None:
+        agent = factories.make_agent("registered", tier=3)
+        apply_policy(draft_policy("Stricter", TWO_AT_THREE, actor=officer), actor=officer, reason="Why")
+        agent = edit_agent(agent, {"tags": ["one"]}, actor=agent.owner)
+        assert (agent.tier, agent.risk_policy.number) == (4, 2)
+        assert said("agents.agent.edited")[-1]["detail"]["tier"] == [3, 4]
+
+    def test_a_policy_that_lowers_does_not_stop_its_owner_from_editing(self, officer: Principal) -> None:
+        agent = factories.make_agent("registered", tier=3)
+        applied(TWO_AT_THREE, officer)
+        apply_policy(
+            return_to_policy(RiskPolicy.objects.get(number=1), actor=officer), actor=officer, reason="Why"
+        )
+        (outcome,) = edit_agents([Edit(agent.pk, {"tags": ["one"]})], actor=agent.owner)
+        assert outcome.error is None
+        assert Agent.objects.get(pk=agent.pk).tier == 3
+        with pytest.raises(NotPermitted) as refused:
+            edit_agent(agent, levels(1, 1, 1, 1), actor=agent.owner)
+        assert refused.value.code == "agents.risk.lowered_by_owner"
+
+    def test_high_risk_sets_a_floor_that_its_owner_cannot_take_away(self, curator: Principal) -> None:
+        agent = factories.make_agent("registered", tier=1)
+        agent = edit_agent(agent, {"ai_act_class": "high_risk"}, actor=agent.owner)
+        assert agent.tier == 3
+        with pytest.raises(NotPermitted) as refused:
+            edit_agent(agent, {"ai_act_class": "minimal"}, actor=agent.owner)
+        assert refused.value.code == "agents.risk.lowered_by_owner"
+        assert edit_agent(agent, {"ai_act_class": "minimal"}, actor=curator).tier == 1
+
+
+class TestFactsThatRaise:
+    def test_they_raise_at_once_and_do_not_lower_when_they_vanish(
+        self, curator: Principal, officer: Principal
+    ) -> None:
+        agent = factories.make_agent("registered", tier=2)
+        applied({"facts_raise": True}, officer)
+        wire = Tool.objects.create(name="wire", side_effect="irreversible")
+        grant = grant_tool(agent, GrantRequest(wire, "Pays invoices"), actor=curator)
+        agent.refresh_from_db()
+        assert agent.tier == 4
+        assert said("agents.agent.retiered")[-1]["detail"]["tier"] == [2, 4]
+        revoke_grant(grant, actor=curator, reason="Done")
+        read_fleet()
+        agent = Agent.objects.get(pk=agent.pk)
+        assert (agent.tier, agent.risk_facts.decision_authority) == (4, None)
+        assert risk_record(agent, actor=curator).is_held
+        with pytest.raises(NotPermitted) as refused:
+            reassess_agent(agent, actor=agent.owner, reason="The grant is gone")
+        assert refused.value.code == "agents.risk.lowered_by_owner"
+        assert reassess_agent(agent, actor=curator, reason="The grant is gone").tier == 2
+        assert Agent.objects.get(pk=agent.pk).tier == 2
+
+    def test_the_preview_reads_the_facts_that_are_on_record(
+        self, curator: Principal, officer: Principal
+    ) -> None:
+        agent = factories.make_agent("registered", tier=1)
+        claims = DataSource.objects.create(name="Claims", data_class="health")
+        declare_dependency(Node("agent", agent.pk), Node("data_source", claims.pk), "reads", actor=curator)
+        preview = preview_of(Rules(facts_raise=True))
+        assert preview.counts == {(1, 4): 1}
+        assert applied({"facts_raise": True}, officer).moved == 1
