@@ -25,7 +25,7 @@ from django.test.utils import CaptureQueriesContext, setup_test_environment
 from django.utils import timezone
 
 from apps.activity.models import ToolCall
-from apps.agents.models import Agent, ObservedTool
+from apps.agents.models import Agent, Blueprint, ObservedTool
 from apps.compliance.services.findings import FindingDraft, raise_finding
 from apps.identity.models import Principal
 from apps.identity.roles import Role
@@ -35,6 +35,7 @@ from tests import factories
 PAGES = {
     "home": "/", "feed": "/feed/", "agents": "/agents/", "discovery": "/discovery/", "findings": "/findings/",
     "certifications": "/certifications/", "ledger": "/ledger/", "people": "/people/", "keys": "/keys/",
+    "blueprints": "/blueprints/", "blueprint": "/blueprints/{blueprint}/", "grants": "/agents/{agent}/grants/",
     "record": "/agents/{agent}/", "activity": "/agents/{agent}/activity/", "tools": "/agents/{agent}/tools/",
     "lifecycle": "/agents/{agent}/lifecycle/", "rest_agents": "/api/v1/agents", "rest_calls": "/api/v1/calls",
     "rest_findings": "/api/v1/findings", "rest_certifications": "/api/v1/certifications",
@@ -45,8 +46,10 @@ def make_fleet(size: int) -> Agent:
     """`size` agents, each with tools, a call, a finding and a certification; returns one of them."""
     source, now = factories.make_source(), timezone.now()
     officer = factories.make_person(Role.COMPLIANCE)
+    blueprint = Blueprint.objects.create(name="Fleet", defaults={"framework": "crewai", "countries": ["FI"]})
     for number in reversed(range(size)):
-        agent = factories.make_agent("registered" if number % 3 == 0 else "discovered", tier=2)
+        state = "registered" if number % 3 == 0 else "discovered"
+        agent = factories.make_agent(state, tier=2, blueprint=blueprint)
         ObservedTool.objects.create(agent=agent, tool_name="lookup", calls=1, first_seen=now, last_seen=now)
         ToolCall.objects.create(
             position=number + 1, agent=agent, source_id=source.pk, trace_id=b"t" * 16, span_id=b"s" * 8, started_at=now,
@@ -63,7 +66,7 @@ def count(agent: Agent, actor: Principal) -> dict[str, int]:
     client.force_login(actor.person, backend="apps.identity.auth.PersonBackend")
     for name, path in PAGES.items():
         with CaptureQueriesContext(connection) as asked:
-            answer = client.get(path.format(agent=agent.pk))
+            answer = client.get(path.format(agent=agent.pk, blueprint=agent.blueprint_id))
         if answer.status_code != 200:
             raise SystemExit(f"{path} answered {answer.status_code}")
         found[name] = len(asked)

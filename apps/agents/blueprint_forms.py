@@ -74,7 +74,6 @@ class InstancesForm(PlainForm):
 
 class AttachForm(PlainForm):
     agents = forms.CharField(
-        label="Agents on record",
         max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="One a line: by number (AGT-0412), id, slug or a name only one has.",

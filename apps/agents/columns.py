@@ -130,7 +130,11 @@ def custom_columns() -> list[Column]:
     """A column for each custom field, by `custom.<key>`; one query."""
     return [
         Column(
-            f"custom.{one.key}", one.label, _custom(one.key), is_numeric=one.kind == CustomField.Kind.NUMBER
+            f"custom.{one.key}",
+            one.label,
+            _custom(one.key),
+            drops="p2",
+            is_numeric=one.kind == CustomField.Kind.NUMBER,
         )
         for one in CustomField.objects.all()
     ]

@@ -104,20 +104,18 @@ class BlueprintViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     @idempotent
     def instances(self, request: Request, pk: UUID) -> Response:
         """Make up to 500 instances as drafts. The name is the key: one that is there already is left as it is."""
-        body = body_of(request, shapes.InstancesWrite)
+        found, body = self.get_object(), body_of(request, shapes.InstancesWrite)
         wanted = [NewInstance(one.pop("name"), one) for one in body["instances"]]
-        return shapes.answer_of(
-            make_instances(self.get_object(), wanted, reason=body["reason"], actor=actor_of(request))
-        )
+        return shapes.answer_of(make_instances(found, wanted, reason=body["reason"], actor=actor_of(request)))
 
     @extend_schema(request=shapes.AgentsWrite, responses=shapes.ActAnswer)
     @action(detail=True, methods=["post"])
     @idempotent
     def attach(self, request: Request, pk: UUID) -> Response:
         """Make agents on record instances."""
-        body = body_of(request, shapes.AgentsWrite)
+        found, body = self.get_object(), body_of(request, shapes.AgentsWrite)
         return shapes.answer_of(
-            attach_agents(self.get_object(), body["agents"], reason=body["reason"], actor=actor_of(request))
+            attach_agents(found, body["agents"], reason=body["reason"], actor=actor_of(request))
         )
 
     @extend_schema(request=shapes.AgentsWrite, responses=shapes.ActAnswer)
@@ -125,9 +123,9 @@ class BlueprintViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     @idempotent
     def detach(self, request: Request, pk: UUID) -> Response:
         """Let instances go their own way; a reason is needed."""
-        body = body_of(request, shapes.AgentsWrite)
+        found, body = self.get_object(), body_of(request, shapes.AgentsWrite)
         return shapes.answer_of(
-            detach_agents(self.get_object(), body["agents"], reason=body["reason"], actor=actor_of(request))
+            detach_agents(found, body["agents"], reason=body["reason"], actor=actor_of(request))
         )
 
     @extend_schema(request=shapes.TakeWrite, responses=shapes.ActAnswer)
@@ -135,9 +133,9 @@ class BlueprintViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
     @idempotent
     def take(self, request: Request, pk: UUID) -> Response:
         """Have instances show the definition's value on these fields again."""
-        body = body_of(request, shapes.TakeWrite)
+        found, body = self.get_object(), body_of(request, shapes.TakeWrite)
         act = take_definition(
-            self.get_object(), body["agents"], body["fields"], reason=body["reason"], actor=actor_of(request)
+            found, body["agents"], body["fields"], reason=body["reason"], actor=actor_of(request)
         )
         return shapes.answer_of(act)
 

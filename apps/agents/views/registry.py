@@ -102,9 +102,11 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def alike(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Agents whose purpose is nearest to this one's: likely duplicates."""
     agent = visible_agent(request, agent_id)
+    hits = agents_like(agent, actor=request.actor)
+    siblings = agent.blueprint_id  # instances of one blueprint are alike on purpose
     context = {
         "agent": agent,
-        "hits": agents_like(agent, actor=request.actor),
+        "hits": [hit for hit in hits if siblings is None or hit.agent.blueprint_id != siblings],
         "may_edit": may(request.actor, Permission.AGENTS_CURATE, agent),
     }
     return render(request, "agents/_alike.html", context)
