@@ -36,6 +36,8 @@ PAGES = {
     "home": "/", "feed": "/feed/", "agents": "/agents/", "discovery": "/discovery/", "findings": "/findings/",
     "certifications": "/certifications/", "ledger": "/ledger/", "people": "/people/", "keys": "/keys/",
     "record": "/agents/{agent}/", "activity": "/agents/{agent}/activity/", "tools": "/agents/{agent}/tools/",
+    "risk": "/agents/{agent}/risk/", "ai_act": "/agents/{agent}/ai-act/", "risk_policies": "/risk-policy/",
+    "quality": "/quality/", "rest_risk": "/api/v1/agents/{agent}/risk",
     "lifecycle": "/agents/{agent}/lifecycle/", "rest_agents": "/api/v1/agents", "rest_calls": "/api/v1/calls",
     "rest_findings": "/api/v1/findings", "rest_certifications": "/api/v1/certifications",
 }  # fmt: skip
