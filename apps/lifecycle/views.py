@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.agents.access import require_for
 from apps.agents.forms import RecordForm, initial_of
 from apps.agents.models import Agent, State
-from apps.agents.queries.risk import tier_preview
+from apps.agents.queries.risk import risk_record, tier_preview
 from apps.agents.services.registry import Adoption
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
@@ -43,6 +43,7 @@ def adopt_page(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "agent": agent,
         "form": form,
         "assessment": tier_preview(form.data or form.initial, agent),
+        "risk": risk_record(agent, actor=request.actor),
         "tools": agent.observed_tools.all()[:12],
     }
     return render(request, "lifecycle/adopt.html", context, status=422 if form.errors else 200)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from threading import Thread
 from typing import Any
 
 import orjson
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.agents import risk
@@ -29,7 +31,7 @@ from apps.agents.services.bulk import Edit, edit_agents
 from apps.agents.services.dependencies import Node, declare_dependency
 from apps.agents.services.grants import GrantRequest, grant_tool, revoke_grant
 from apps.agents.services.registry import edit_agent
-from apps.agents.services.risk import read_fleet, standing_policy
+from apps.agents.services.risk import read_fleet, standing_policy, under_standing_policy
 from apps.agents.services.risk_answers import reassess_agent, take_fact_level
 from apps.agents.services.risk_policies import (
     advance_recalculation,
@@ -195,6 +197,7 @@ class TestFacts:
     def test_a_thing_of_another_team_is_told_without_its_name(self) -> None:
         ours, theirs = factories.make_team(), factories.make_team()
         agent = factories.make_agent("registered", tier=1, team=ours)
+        assert agent.owner is not None
         helper = factories.make_agent("registered", tier=4, team=theirs, name="secret_helper")
         curator = factories.make_person(Role.CURATOR)
         declare_dependency(Node("agent", agent.pk), Node("agent", helper.pk), "delegates_to", actor=curator)
@@ -202,6 +205,8 @@ class TestFacts:
         told = [fact for line in record.lines for fact in line.facts]
         assert any("agent of another team" in fact.words for fact in told)
         assert not any("secret" in fact.words or fact.id for fact in told)
+        take_fact_level(agent, "decision_authority", actor=agent.owner)
+        assert "another team" in said("agents.agent.edited")[-1]["reason"]
 
     def test_taking_the_facts_level_answers_as_they_do(self, curator: Principal) -> None:
         agent = factories.make_agent("registered", tier=1)
@@ -335,6 +340,26 @@ class TestPolicy:
         with pytest.raises(NotPermitted) as refused:
             edit_agent(agent, levels(1, 1, 1, 1), actor=agent.owner)
         assert refused.value.code == "agents.risk.lowered_by_owner"
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_policy_waits_for_what_is_being_written_by_the_one_before(self, officer: Principal) -> None:
+        agent = factories.make_agent("registered", tier=3)
+        draft = draft_policy("Stricter", TWO_AT_THREE, actor=officer)
+
+        def apply() -> None:
+            try:
+                apply_policy(draft, actor=officer, reason="Board decision")
+            finally:
+                connection.close()
+
+        applying = Thread(target=apply)
+        with transaction.atomic():
+            assert under_standing_policy([agent]).number == 1
+            applying.start()
+            applying.join(0.5)
+            assert applying.is_alive()
+        applying.join(20)
+        assert standing_policy().number == 2
 
     def test_high_risk_sets_a_floor_that_its_owner_cannot_take_away(self, curator: Principal) -> None:
         agent = factories.make_agent("registered", tier=1)

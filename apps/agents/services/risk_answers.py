@@ -6,8 +6,8 @@ from django.db import transaction
 
 from apps.agents import risk
 from apps.agents.access import require_change, require_for, standing_of
-from apps.agents.models import Agent, facts_of
-from apps.agents.queries.risk_signs import signs_of
+from apps.agents.models import Agent
+from apps.agents.queries.risk import risk_record
 from apps.agents.services.registry import edit_agent, lock_agent
 from apps.agents.services.risk import read_facts, under_standing_policy, write_tiers
 from apps.identity.models import Principal
@@ -25,13 +25,13 @@ def take_fact_level(agent: Agent, dimension: str, *, actor: Principal, reason: s
         )
     agent = lock_agent(agent)
     require_for(actor, Permission.AGENTS_CURATE, agent)
-    policy = under_standing_policy([agent])
-    facts = facts_of(agent, signs_of([agent])[agent.pk], policy.parsed)[dimension]
-    level = max((fact.level or 0 for fact in facts), default=0)
-    if level <= (getattr(agent, dimension) or 0):
+    under_standing_policy([agent])
+    lines = risk_record(agent, actor=actor).lines
+    line = next(one for one in lines if one.dimension.field == dimension)
+    if (line.by_facts or 0) <= (line.answer or 0):
         raise Conflict("The facts say no more than the answer.", code="agents.risk.facts_say_no_more")
-    why = reason.strip() or f"Taken from the record: {facts[0].words}."
-    return edit_agent(agent, {dimension: level}, actor=actor, reason=why)
+    why = reason.strip() or f"Taken from the record: {line.facts[0].words}."
+    return edit_agent(agent, {dimension: line.by_facts}, actor=actor, reason=why)
 
 
 @transaction.atomic

@@ -140,8 +140,9 @@ def recalculate(policy_id: UUID, *, step: int = STEP) -> int:
 @transaction.atomic
 def advance_recalculation(policy_id: UUID, *, step: int = STEP) -> int:
     """One step; 0 when nothing is left, another policy was applied since, or another worker is at it."""
+    hold_policy()  # before the row, as applying takes them: the other order waits in a ring
     policy = RiskPolicy.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=policy_id).first()
-    if policy is None or not policy.is_recalculating or hold_policy().pk != policy.pk:
+    if policy is None or not policy.is_recalculating:
         return 0
     rows = Agent.objects.filter(pk__gt=policy.cursor) if policy.cursor else Agent.objects.all()
     locked = rows.select_for_update(of=("self",), no_key=True).select_related("risk_facts")

@@ -126,7 +126,12 @@ def agent_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
         else:
             messages.success(request, f"The record of {agent.name} is saved.")
             return redirect("agents:detail", agent.pk)
-    context = {"agent": agent, "form": form, "assessment": tier_preview(form.data or form.initial, agent)}
+    context = {
+        "agent": agent,
+        "form": form,
+        "assessment": tier_preview(form.data or form.initial, agent),
+        "risk": kept_risk_record(agent, actor=request.actor),
+    }
     return render(request, "agents/agent_form.html", context, status=422 if form.errors else 200)
 
 
