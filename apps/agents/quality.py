@@ -24,6 +24,7 @@ from django.db.models import (
 )
 from django.utils import timezone
 
+from apps.agents.drift import differing
 from apps.agents.fields import FIELDS, is_empty
 from apps.agents.models import Agent, Claim, Origin, State
 
@@ -125,6 +126,11 @@ QUEUES: Mapping[str, Queue] = {
         Queue(
             "contradicted", "Sources contradict", "Two sources say different things of one field.",
             "Settle which one is right.", lambda: contradicted() & _live(),
+        ),
+        Queue(
+            "declared-otherwise", "Differs from its declaration",
+            "Its repository declares it; what it does, or what the record shows, differs.",
+            "Open it: each difference names its file and line.", lambda: differing() & _live(),
         ),
         Queue(
             "incomplete", f"Less than {COMPLETE_ENOUGH} % complete", "Fields that others rely on are empty.",

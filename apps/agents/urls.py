@@ -1,6 +1,16 @@
 from django.urls import path
 
-from apps.agents.views import catalogue, curation, discovery, files, graph, history, registry, review
+from apps.agents.views import (
+    catalogue,
+    curation,
+    declarations,
+    discovery,
+    files,
+    graph,
+    history,
+    registry,
+    review,
+)
 
 app_name = "agents"
 urlpatterns = [
@@ -28,6 +38,8 @@ urlpatterns = [
     path("agents/<uuid:agent_id>/claims/<int:claim_id>/", curation.settle_claim, name="settle"),
     path("agents/<uuid:agent_id>/confirm/", review.confirm, name="confirm"),
     path("agents/<uuid:agent_id>/merges/<uuid:merge_id>/undo/", curation.merge_undo, name="merge-undo"),
+    path("agents/<uuid:agent_id>/declared-grants/<int:at>/", declarations.grant_asked, name="declared-grant"),
+    path("schemas/chancery.schema.json", declarations.published_schema, name="declaration-schema"),
     path("agents/at/", history.register_at, name="at"),
     path("discovery/", discovery.discovery, name="discovery"),
     path("discovery/decide/", discovery.discovery_decide, name="discovery-decide"),

@@ -33,10 +33,12 @@ class SourceForm(PlainForm):
     )
     scopes = forms.MultipleChoiceField(
         label="It may",
-        choices=[(scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT)],
+        choices=[
+            (scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE)
+        ],
         initial=[Scope.INGEST.value],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Asking for decisions needs a team.",
+        help_text="Asking for decisions and declaring agents need a team.",
     )
 
 

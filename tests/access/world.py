@@ -21,6 +21,7 @@ from apps.agents.models import (
     Claim,
     CurationJob,
     DataSource,
+    Declaration,
     Dependency,
     ModelEndpoint,
     PredictiveModel,
@@ -99,6 +100,7 @@ class World:
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
+            "at": 0,
             "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
         if route.startswith("catalogue/"):
@@ -159,6 +161,11 @@ def make_record(agent: Agent) -> dict[str, Any]:
         source_kind="agent", source_id=agent.pk, target_kind="model", target_id=model.pk, relation="calls", origin="declared",
     )  # fmt: skip
     grant = ToolGrant.objects.create(agent=agent, tool=tool, reason="Its work", granted_by=agent.owner)
+    now = timezone.now()
+    Declaration.objects.create(
+        agent=agent, repository="https://git.example.org/orders", path="chancery.yaml", key="name:order_agent",
+        body={"tools": [{"name": "orders/lookup_order", "grant": True}]}, declared_by=agent.owner, declared_at=now, applied_at=now,
+    )  # fmt: skip
     claim = Claim.objects.create(
         agent=agent, field="framework", origin="imported", source="x", value="crewai"
     )

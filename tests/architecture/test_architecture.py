@@ -34,6 +34,7 @@ NOBODY_ACTS = {
     "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot",  # the worker and the clock
     "may_undo", "may_undo_merge", "problems_of", "words_before_and_after", "progress_of", "revision_at", "value_in",  # no act
     "bootstrap_administrator",  # the console, before anybody exists
+    "values_in", "tool_of", "grant_in", "target_of",  # no act
     "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act
 }  # fmt: skip
 LONGEST_FUNCTION = 45

@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, discoveries, graph, record, views
+from apps.agents.api import bulk, declarations, discoveries, graph, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -22,6 +22,7 @@ urlpatterns = [
     path("graph", graph.GraphView.as_view(), name="graph"),
     path("graph/impact", graph.ImpactView.as_view(), name="graph-impact"),
     path("agents/bulk", bulk.BulkView.as_view(), name="agents-bulk"),
+    path("agents/apply", declarations.ApplyView.as_view(), name="agents-apply"),
     path("agents/search", views.AgentSearchView.as_view(), name="agents-search"),
     path(f"{of_agent}/grants", record.GrantViewSet.as_view(many), name="agent-grants"),
     path(

@@ -31,6 +31,7 @@ from apps.agents.models.assets import (
 )
 from apps.agents.models.claims import Claim, CustomField
 from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
+from apps.agents.models.declarations import Declaration
 from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
@@ -49,7 +50,7 @@ __all__ = [
     "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
     "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
-    "DataSource", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
+    "DataSource", "Declaration", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
     "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
     "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "plain", "ref_of",
 ]  # fmt: skip

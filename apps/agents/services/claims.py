@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.agents.access import require_for
+from apps.agents.access import may, require_for
 from apps.agents.fields import EDITABLE, is_empty, restored, stored
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed, contradicting
@@ -46,7 +46,8 @@ def state_claims(agent: Agent, source: Source, values: Mapping[str, Any], *, act
     An empty value takes the source's word back. The order in which sources speak does not matter.
     """
     agent = lock_agent(agent)
-    require_for(actor, Permission.AGENTS_CURATE, agent)
+    if source.origin != Origin.DECLARED or not may(actor, Permission.AGENTS_DECLARE, agent):
+        require_for(actor, Permission.AGENTS_CURATE, agent)
     if source.origin == Origin.PERSON:
         return edit_agent(agent, values, actor=actor)
     unknown = sorted(values.keys() - set(EDITABLE))

@@ -17,6 +17,7 @@ from apps.agents.filters import AgentFilter
 from apps.agents.forms import DraftForm, EditForm, initial_of, levels_in
 from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
+from apps.agents.queries.declared import declared_of
 from apps.agents.queries.lists import chips, facets, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
 from apps.agents.search import agents_like, search_agents
@@ -86,6 +87,8 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "missing": missing_fields(agent),
         "merges": agent.merges.filter(undone_at=None).select_related("merged", "actor"),
         "parts": record_parts(agent),
+        "declared": declared_of(agent),
+        "may_grant": may(request.actor, Permission.POLICY_EDIT, agent),
         "contradictions": told_contradictions(agent, actor=request.actor),
     }
     return render(request, "agents/agent_detail.html", context)
