@@ -50,6 +50,8 @@ try:
     MOST_NEW_AGENTS_PER_HOUR = env.int(
         "CHANCERY_MOST_NEW_AGENTS_PER_HOUR", default=500, validate=validate.Range(min=1)
     )
+    OUTGOING_ALLOW: list[str] = env.list("CHANCERY_OUTGOING_ALLOW", default=[])
+    SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
     PARTITION_DAYS_AHEAD = env.int(
         "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
     )
@@ -182,6 +184,12 @@ CELERY_BEAT_SCHEDULE = {
     "forget-requests": {
         "task": "identity.forget_requests",
         "schedule": crontab(hour=3, minute=10),
+        "options": {"expires": 12 * 3600},
+    },
+    "send-webhooks": {"task": "identity.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-deliveries": {
+        "task": "identity.forget_deliveries",
+        "schedule": crontab(hour=3, minute=20),
         "options": {"expires": 12 * 3600},
     },
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},

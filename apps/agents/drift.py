@@ -56,7 +56,7 @@ def other_models() -> QuerySet[Dependency]:
 
 
 def values_overridden() -> QuerySet[Claim]:
-    """Declared values that a person's word stands before."""
+    """Declared values that a person's word stands before, until somebody settles it."""
     says = Declaration.objects.filter(
         agent=OuterRef("agent"),
         repository=OuterRef("source"),
@@ -65,7 +65,10 @@ def values_overridden() -> QuerySet[Claim]:
     )
     person = Claim.objects.filter(agent=OuterRef("agent"), field=OuterRef("field"), origin=Origin.PERSON)
     return Claim.objects.filter(
-        Exists(says), Exists(person.exclude(value=OuterRef("value"))), origin=Origin.DECLARED
+        Exists(says),
+        Exists(person.exclude(value=OuterRef("value"))),
+        origin=Origin.DECLARED,
+        settled_at=None,
     )
 
 

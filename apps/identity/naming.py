@@ -17,6 +17,7 @@ MODELS = {
     "principal": ("identity", "Principal", "pk"),
     "team": ("identity", "Team", "pk"),
     "api_key": ("identity", "ApiKey", "pk"),
+    "webhook": ("identity", "WebhookEndpoint", "pk"),
     "framework": ("compliance", "Framework", "key"),
     "campaign": ("agents", "Campaign", "pk"),
     "tool": ("agents", "Tool", "pk"),

@@ -33,7 +33,7 @@ from apps.agents.models import (
 from apps.agents.services.candidates import Origins, report_findings
 from apps.compliance.models import Certification, Finding
 from apps.compliance.services.findings import FindingDraft, raise_finding
-from apps.identity.models import ApiKey, LedgerEntry, Principal
+from apps.identity.models import ApiKey, LedgerEntry, Principal, WebhookDelivery, WebhookEndpoint
 from apps.identity.roles import Role
 from apps.oversight.models import Decision
 from tests import factories
@@ -89,7 +89,7 @@ class World:
         by_resource = {
             "people": self.actors["viewer"].pk, "teams": self.agent.team_id, "api-keys": self.key.pk,
             "certifications": self.certification.pk, "findings": self.finding.pk, "decisions": self.decision.pk,
-            "calls": self.call.pk, "agents": self.agent.pk,
+            "calls": self.call.pk, "webhooks": self.record["webhooks"], "agents": self.agent.pk,
             "ledger/entries": LedgerEntry.objects.order_by("pk").values_list("pk", flat=True)[0], "ledger/checkpoints": 1,
         }  # fmt: skip
         resource = next((pk for part, pk in by_resource.items() if route.startswith(f"api/v1/{part}/")), None)
@@ -100,11 +100,13 @@ class World:
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
-            "at": 0,
+            "at": 0, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
             "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
         if route.startswith("catalogue/"):
             values |= {"kind": "tool", "pk": self.record["tools"]}
+        if route.startswith("webhooks/"):
+            values["verb"] = "test"
         if route.startswith("graph/"):
             values["kind"] = "json"
         return {name: values[name] for name in names}
@@ -175,7 +177,9 @@ def make_record(agent: Agent) -> dict[str, Any]:
     merge = AgentMerge.objects.create(kept=agent, merged=duplicate, actor=agent.owner, reason="Same")
     campaign = Campaign.objects.create(title="Q4", due_on=timezone.localdate(), created_by=agent.owner)
     CampaignItem.objects.create(campaign=campaign, agent=agent, asked=agent.owner)
+    webhook = make_webhook(agent)
     return {
+        "webhooks": webhook.pk, "deliveries": webhook.deliveries.get().pk,
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,
         "predictive-models": PredictiveModel.objects.create(name="churn").pk,
@@ -183,6 +187,21 @@ def make_record(agent: Agent) -> dict[str, Any]:
         "systems": System.objects.create(name="core").pk,
         "discoveries": make_candidate(agent).pk,
     }  # fmt: skip
+
+
+def make_webhook(agent: Agent) -> WebhookEndpoint:
+    """An endpoint of the agent's team, and a test that was delivered to it."""
+    endpoint = WebhookEndpoint.objects.create(
+        name="Chat",
+        url="https://hooks.example.org/a",
+        events=["agents.*"],
+        team=agent.team,
+        created_by=agent.owner,
+    )
+    WebhookDelivery.objects.create(
+        endpoint=endpoint, action="webhook.test", message_id="msg_1", cause="test", state="delivered"
+    )
+    return endpoint
 
 
 def make_candidate(agent: Agent) -> Candidate:

@@ -15,12 +15,14 @@ from apps.agents.services.declared_things import grant_in, target_of, tool_of
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference in words, and where the file says otherwise; `grant` is the entry whose leave is not given."""
+    """One difference in words, and where the file says otherwise; `grant` is the entry whose leave is not given,
+    `claim` what a person may settle."""
 
     title: str
     words: str
     place: str = ""
     grant: int | None = None
+    claim: int | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def _values(agent: Agent, declaration: Declaration) -> Iterator[Difference]:
         shown = words_of(claim.field, getattr(agent, claim.field)) or "nothing"
         said = words_of(claim.field, restored(claim.field, claim.value)) or "nothing"
         words = f"A person says {shown}; declared is {said}."
-        yield Difference(FIELDS[claim.field].label, words, declaration.place_of(claim.field))
+        place = declaration.place_of(claim.field)
+        yield Difference(FIELDS[claim.field].label, words, place, claim=claim.pk)
 
 
 def _grants(agent: Agent, declaration: Declaration) -> Iterator[Difference]:

@@ -76,6 +76,8 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         messages.info(request, f"{agent.name} was merged into this record.")
         return redirect("agents:detail", agent.merged_into_id)
     _remember(request, agent)
+    declared = declared_of(agent)
+    settled_above = {one.claim for one in declared.differences} if declared else set()
     context = {
         "agent": agent,
         "aliases": agent.aliases.select_related("source"),
@@ -87,9 +89,13 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "missing": missing_fields(agent),
         "merges": agent.merges.filter(undone_at=None).select_related("merged", "actor"),
         "parts": record_parts(agent),
-        "declared": declared_of(agent),
+        "declared": declared,
         "may_grant": may(request.actor, Permission.POLICY_EDIT, agent),
-        "contradictions": told_contradictions(agent, actor=request.actor),
+        "contradictions": [
+            one
+            for one in told_contradictions(agent, actor=request.actor)
+            if one.claim.pk not in settled_above
+        ],
     }
     return render(request, "agents/agent_detail.html", context)
 
