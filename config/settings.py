@@ -192,6 +192,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=20),
         "options": {"expires": 12 * 3600},
     },
+    "push-connectors": {"task": "agents.push_connectors", "schedule": 60.0, "options": {"expires": 60}},
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
     "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
     "keep-quality": {

@@ -109,6 +109,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 failed_webhooks,
                 is_turn=True,
             ),
+            Entry("Connectors", "agents:connectors", "link", Permission.OUTGOING_VIEW),
             Entry("API reference", "api-docs", "code"),
             Entry("Component kit", "kit", "columns", staff_only=True),
         ),

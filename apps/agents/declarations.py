@@ -191,7 +191,8 @@ _TYPES = {
 
 
 def _type_words(error: ValidationError) -> str:
-    wanted = error.validator_value if isinstance(error.validator_value, list) else [error.validator_value]
+    told = error.validator_value
+    wanted = told if isinstance(told, list) else [str(told)]
     return f"Enter {' or '.join(_TYPES.get(one, one) for one in wanted)}"
 
 

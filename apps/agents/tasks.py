@@ -4,6 +4,8 @@ from uuid import UUID
 
 from celery import shared_task
 
+from apps.agents.models import Connector
+from apps.agents.services.connectors import push_changes
 from apps.agents.services.indexing import count_terms, index_missing, refresh_vectors
 from apps.agents.services.jobs import run_job, stalled_jobs
 from apps.agents.services.review import keep_snapshot, remind_owners
@@ -48,3 +50,9 @@ def keep_quality() -> dict[str, int]:
 def remind() -> int:
     """Daily: remind owners of agents they are asked to confirm."""
     return remind_owners()
+
+
+@shared_task(name="agents.push_connectors")
+def push_connectors() -> int:
+    """Every minute: tell other registers of agents that changed; returns how many were sent."""
+    return sum(push_changes(connector) for connector in Connector.objects.filter(is_enabled=True))

@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.agents.views import (
     catalogue,
+    connectors,
     curation,
     declarations,
     discovery,
@@ -53,6 +54,13 @@ urlpatterns = [
     path("graph/", graph.graph, name="graph"),
     path("graph/search/", graph.graph_search, name="graph-search"),
     path("graph/export.<slug:kind>", graph.graph_export, name="graph-export"),
+    path("connectors/", connectors.connectors, name="connectors"),
+    path("connectors/new/", connectors.connector_form, name="connector-new"),
+    path("connectors/<uuid:connector_id>/", connectors.connector, name="connector"),
+    path("connectors/<uuid:connector_id>/edit/", connectors.connector_form, name="connector-edit"),
+    path("connectors/<uuid:connector_id>/preview/", connectors.connector_preview, name="connector-preview"),
+    path("connectors/<uuid:connector_id>/push/", connectors.connector_push, name="connector-push"),
+    path("connectors/<uuid:connector_id>/remove/", connectors.connector_remove, name="connector-remove"),
     path("quality/", review.quality, name="quality"),
     path("campaigns/", review.campaigns, name="campaigns"),
     path("campaigns/new/", review.campaign_begin, name="campaign-begin"),

@@ -19,6 +19,7 @@ MODELS = {
     "api_key": ("identity", "ApiKey", "pk"),
     "webhook": ("identity", "WebhookEndpoint", "pk"),
     "framework": ("compliance", "Framework", "key"),
+    "connector": ("agents", "Connector", "pk"),
     "campaign": ("agents", "Campaign", "pk"),
     "tool": ("agents", "Tool", "pk"),
     "model": ("agents", "ModelEndpoint", "pk"),

@@ -43,6 +43,10 @@ SENTENCES: Mapping[str, str] = {
         )
         for verb, told in (("registered", "put on record"), ("edited", "edited"), ("removed", "removed"))
     },
+    "agents.connector.created": "connected {detail[name]} at {detail[url]}",
+    "agents.connector.edited": "edited the connector {detail[name]}",
+    "agents.connector.removed": "removed the connector {detail[name]}",
+    "agents.connector.pushed": "had every agent told to {detail[name]} again",
     "agents.agent.found": "took it from the inbox: {detail[evidence]}",
     "agents.candidates.reported": "reported {detail[findings]} findings of {detail[source]}: {detail[new]} new, "
     "{detail[changed]} changed",

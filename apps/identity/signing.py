@@ -16,7 +16,7 @@ from hashlib import sha256
 
 MARK = "whsec_"
 GIVE_UP_AFTER = timedelta(days=3)
-FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 5.0, 6 * 3600.0, 4.0
+FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH, MOST_STEPS = 5.0, 6 * 3600.0, 4.0, 20
 
 
 def new_secret() -> str:
@@ -33,7 +33,7 @@ def signed_headers(message_id: str, at: datetime, body: bytes, keys: Sequence[st
 
 def wait_after(attempts: int) -> timedelta:
     """5 s, 20 s, 80 s and so on up to 6 hours, each somewhere between half and one and a half of it."""
-    seconds = min(FIRST_WAIT_S * GROWTH ** (attempts - 1), LONGEST_WAIT_S)
+    seconds = min(FIRST_WAIT_S * GROWTH ** min(attempts - 1, MOST_STEPS), LONGEST_WAIT_S)
     return timedelta(seconds=seconds * random.uniform(0.5, 1.5))  # noqa: S311  # spreads load, guards nothing
 
 

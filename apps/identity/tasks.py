@@ -6,6 +6,7 @@ import time
 from datetime import timedelta
 
 from celery import shared_task
+from django.core.cache import cache
 from django.utils import timezone
 
 from apps.identity.models import IdempotentRequest
@@ -14,6 +15,7 @@ from apps.kit.heartbeat import beat
 
 REMEMBERED_FOR = timedelta(days=1)
 LONGEST_S = 20.0
+SENDING, TURN_S = "webhooks:sending", 90
 
 
 @shared_task(name="identity.heartbeat")
@@ -25,7 +27,19 @@ def heartbeat() -> None:
 
 @shared_task(name="identity.send_webhooks")
 def send_webhooks() -> int:
-    """Every five seconds: tell webhooks of what was sealed, for at most 20 seconds; returns the attempts made."""
+    """Every five seconds: tell webhooks of what was sealed, for at most 20 seconds; returns the attempts made.
+
+    One at a time: receivers that are slow to answer must not take every thread of the worker.
+    """
+    if not cache.add(SENDING, 1, TURN_S):
+        return 0
+    try:
+        return _tell_webhooks()
+    finally:
+        cache.delete(SENDING)
+
+
+def _tell_webhooks() -> int:
     began, attempts = time.monotonic(), 0
     while fan_out() and time.monotonic() - began < LONGEST_S:
         pass

@@ -19,6 +19,7 @@ from apps.agents.models import (
     CampaignItem,
     Candidate,
     Claim,
+    Connector,
     CurationJob,
     DataSource,
     Declaration,
@@ -101,6 +102,7 @@ class World:
             "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "at": 0, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
+            "connector_id": self.record["connectors"],
             "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
         }  # fmt: skip
         if route.startswith("catalogue/"):
@@ -179,6 +181,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
     CampaignItem.objects.create(campaign=campaign, agent=agent, asked=agent.owner)
     webhook = make_webhook(agent)
     return {
+        "connectors": Connector.objects.create(name="CMDB", url="https://cmdb.example.org", created_by=agent.owner).pk,
         "webhooks": webhook.pk, "deliveries": webhook.deliveries.get().pk,
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,

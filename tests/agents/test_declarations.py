@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from apps.agents.models import Agent, Claim, Declaration, Dependency, Origin, ToolGrant
 from apps.agents.quality import in_queue
+from apps.agents.services.claims import settle
 from apps.agents.services.dependencies import Seen, observe_models, observe_tools
 from apps.agents.services.registry import edit_agent
 from apps.identity.models import LedgerEntry, Principal, Team
@@ -84,6 +85,12 @@ def test_what_a_person_said_is_kept_back_and_told(pipeline: APIClient) -> None:
     agent.refresh_from_db()
     assert (agent.framework, agent.business_service) == ("langgraph", "Order desk")
     assert list(in_queue(Agent.objects.all(), "declared-otherwise")) == [agent]
+    claim = Claim.objects.get(agent=agent, origin=Origin.DECLARED, field="framework")
+    shown = signed_in(curator).get(f"/agents/{agent.pk}/").context
+    assert [(one.title, one.claim) for one in shown["declared"].differences] == [("Framework", claim.pk)]
+    assert shown["contradictions"] == [], "it is told once, where it can be settled"
+    settle(claim, take=False, actor=curator)
+    assert not in_queue(Agent.objects.all(), "declared-otherwise").exists()
 
 
 def test_one_wrong_item_keeps_the_whole_file_back_and_names_its_field(pipeline: APIClient) -> None:

@@ -33,7 +33,7 @@ NOBODY_ACTS = {
     "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it
     "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot",  # the worker and the clock
     "may_undo", "may_undo_merge", "problems_of", "words_before_and_after", "progress_of", "revision_at", "value_in",  # no act
-    "fan_out", "send_due", "forget_deliveries", "payload", "deliveries_of",  # the worker; no act
+    "push_changes", "fan_out", "send_due", "forget_deliveries", "payload", "deliveries_of",  # the worker; no act
     "bootstrap_administrator",  # the console, before anybody exists
     "values_in", "tool_of", "grant_in", "target_of",  # no act
     "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act

@@ -33,7 +33,7 @@ class ApplyWrite(serializers.Serializer[Any]):
     path = serializers.CharField(max_length=300)
     commit = serializers.CharField(max_length=64, required=False, allow_blank=True, default="")
     dry_run = serializers.BooleanField(required=False, default=False)
-    items = StatedWrite(many=True, min_length=1, max_length=MOST_AGENTS)
+    items = serializers.ListField(child=StatedWrite(), min_length=1, max_length=MOST_AGENTS)
 
 
 class LineShape(serializers.Serializer[Any]):

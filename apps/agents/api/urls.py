@@ -3,7 +3,7 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import bulk, declarations, discoveries, graph, record, views
+from apps.agents.api import bulk, declarations, discoveries, graph, outward, record, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -13,12 +13,14 @@ router.register("predictive-models", record.PredictiveModelViewSet, "predictive-
 router.register("data-sources", record.DataSourceViewSet, "data-sources")
 router.register("systems", record.SystemViewSet, "systems")
 router.register("discoveries", discoveries.DiscoveryViewSet, "discoveries")
+router.register("connectors", outward.ConnectorViewSet, "connectors")
 router.register("dependencies", record.DependencyViewSet, "dependencies")
 of_agent = "agents/<uuid:agent_id>"
 many: dict[str, Any] = {"get": "list", "post": "create"}
 revoke: dict[str, Any] = {"post": "revoke"}
 settle: dict[str, Any] = {"post": "settle"}
 urlpatterns = [
+    path("catalog/backstage", outward.BackstageView.as_view(), name="catalog-backstage"),
     path("graph", graph.GraphView.as_view(), name="graph"),
     path("graph/impact", graph.ImpactView.as_view(), name="graph-impact"),
     path("agents/bulk", bulk.BulkView.as_view(), name="agents-bulk"),

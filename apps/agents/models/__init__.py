@@ -30,6 +30,7 @@ from apps.agents.models.assets import (
     ToolOperation,
 )
 from apps.agents.models.claims import Claim, CustomField
+from apps.agents.models.connectors import Connector, PushedItem
 from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
 from apps.agents.models.declarations import Declaration
 from apps.agents.models.dependencies import Dependency, NodeKind, Origin, ToolGrant
@@ -49,8 +50,8 @@ from apps.agents.models.versions import AgentRevision, AgentVersion, Blueprint
 __all__ = [
     "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "Asset", "Blueprint", "Bookmark",
-    "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
+    "BreakerState", "Campaign", "CampaignItem", "Candidate", "CatalogueQuerySet", "Claim", "Connector", "CurationItem", "CurationJob", "CustomField", "DataClass",
     "DataSource", "Declaration", "Dependency", "Environment", "Evidence", "ModelEndpoint", "NodeKind", "ObservedModel", "ObservedTool",
-    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
+    "ObservedUse", "OfAgent", "Origin", "OversightLevel", "PredictiveModel", "PushedItem", "QualitySnapshot", "SavedView", "SearchDocument", "SearchState",
     "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "plain", "ref_of",
 ]  # fmt: skip

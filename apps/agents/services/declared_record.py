@@ -112,11 +112,7 @@ def _left(agent: Agent, stated: set[str], repository: str) -> list[Line]:
 
 def _person(text: str) -> Principal | None:
     people = Principal.objects.filter(kind=Principal.Kind.HUMAN, is_active=True)
-    return _only(people.filter(Q(person__email__iexact=text) | Q(name__iexact=text))[:2])
-
-
-def _only(rows: Any) -> Any:
-    found = list(rows)
+    found = list(people.filter(Q(person__email__iexact=text) | Q(name__iexact=text))[:2])
     return found[0] if len(found) == 1 else None
 
 

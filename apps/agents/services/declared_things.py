@@ -9,11 +9,13 @@ on a grant (another grant, or one taken back) stands.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+from uuid import UUID
 
+from django.db.models import Q
 from django.utils.dateparse import parse_datetime
 
 from apps.agents.access import may
@@ -35,7 +37,7 @@ from apps.agents.services.grants import REPLACED, GrantRequest, grant_tool
 from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
-from apps.identity.services.ledger import record_act
+from apps.identity.services.ledger import Act, record_acts
 from apps.kit.errors import InvalidInput, NotFound
 
 Relation = Dependency.Relation
@@ -64,9 +66,11 @@ def state_things(
     agent: Agent, said: Mapping[str, Any], place: PlaceLike, now: datetime, *, actor: Principal
 ) -> list[Line]:
     """Put what the file says the agent uses on the map, and give the leave it asks for; a line for each."""
+    everything = list(_used(agent, said, actor))
+    new = _on_the_map(agent, everything, now, actor)
     lines = []
-    for used in _used(agent, said, actor):
-        lines.append(_edge(agent, used, now, actor))
+    for used in everything:
+        lines.append(_line(used, new))
         if used.grant is not None:
             lines.append(grant_asked(agent, used, place, actor=actor))
     return lines + _left(agent, now)
@@ -155,20 +159,44 @@ def _moment(text: str) -> datetime:
     return moment
 
 
-def _edge(agent: Agent, used: Used, now: datetime, actor: Principal) -> Line:
-    label = f"{NodeKind(used.kind).label} {used.thing}"
-    edge, created = Dependency.objects.get_or_create(
-        source_id=agent.pk, target_id=used.thing.pk, relation=used.relation, origin=Origin.DECLARED,
-        defaults={"source_kind": NodeKind.AGENT, "target_kind": used.kind, "stated_by": actor, "first_seen": now},
+def _on_the_map(agent: Agent, used: Sequence[Used], now: datetime, actor: Principal) -> set[tuple[UUID, str]]:
+    """Write the edges of these uses, and that they were said now; returns (target, relation) of the new ones."""
+    edges = Dependency.objects.filter(source_id=agent.pk, origin=Origin.DECLARED)
+    known = set(edges.values_list("target_id", "relation"))
+    new = {
+        (one.thing.pk, str(one.relation)): one
+        for one in used
+        if (one.thing.pk, str(one.relation)) not in known
+    }
+    Dependency.objects.bulk_create(
+        [
+            Dependency(
+                source_kind=NodeKind.AGENT, source_id=agent.pk, target_kind=one.kind, target_id=one.thing.pk,
+                relation=one.relation, origin=Origin.DECLARED, stated_by=actor, first_seen=now, last_seen=now,
+            )
+            for one in new.values()
+        ]
     )  # fmt: skip
-    Dependency.objects.filter(pk=edge.pk).update(last_seen=now)  # when it was last said
-    if not created:
-        return Line(used.pointer, label, "unchanged")
+    said = Q(pk=None)
+    for one in used:
+        said |= Q(target_id=one.thing.pk, relation=one.relation)
+    edges.filter(said).update(last_seen=now)
+    record_acts([_stated(agent, one, actor) for one in new.values()])
+    return set(new)
+
+
+def _stated(agent: Agent, used: Used, actor: Principal) -> Act:
     detail = {
         "target": f"{NodeKind(used.kind).label.lower()} {used.thing}", "target_id": str(used.thing.pk),
         "relation": Relation(used.relation).label, "origin": Origin.DECLARED.value,
     }  # fmt: skip
-    record_act("agents.dependency.stated", actor=actor, target=("agent", agent.pk), detail=detail)
+    return Act("agents.dependency.stated", actor, ("agent", agent.pk), detail=detail)
+
+
+def _line(used: Used, new: set[tuple[UUID, str]]) -> Line:
+    label = f"{NodeKind(used.kind).label} {used.thing}"
+    if (used.thing.pk, str(used.relation)) not in new:
+        return Line(used.pointer, label, "unchanged")
     return Line(used.pointer, label, "set", after=Relation(used.relation).label)
 
 

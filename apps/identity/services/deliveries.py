@@ -6,10 +6,11 @@ lease that runs out, and the event goes out again under the same id. At least on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import orjson
 from django.db import transaction
@@ -154,7 +155,7 @@ def _named(events: Iterable[str]) -> Q:
     return condition
 
 
-def _is_for(endpoint: WebhookEndpoint, entry: LedgerEntry, teams: dict[tuple[str, str], object]) -> bool:
+def _is_for(endpoint: WebhookEndpoint, entry: LedgerEntry, teams: Mapping[tuple[str, str], object]) -> bool:
     if not endpoint.wants(entry.action):
         return False
     return endpoint.team_id is None or teams.get((entry.target_type, entry.target_id)) == endpoint.team_id
@@ -253,7 +254,7 @@ def _settle(delivery: WebhookDelivery, outcome: Answer | NotSent) -> None:
     _mark(delivery.endpoint_id, answer, now)
 
 
-def _mark(endpoint_id: object, answer: Answer | None, now: datetime) -> None:
+def _mark(endpoint_id: UUID, answer: Answer | None, now: datetime) -> None:
     """What an attempt says of the endpoint: it works, it fails since, it has failed for too long."""
     endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=endpoint_id).first()
     if endpoint is None:

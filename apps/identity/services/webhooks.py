@@ -136,7 +136,7 @@ def _check(draft: EndpointDraft, known: WebhookEndpoint | None = None) -> None:
         fields["name"] = "Enter a name that says who is told"
     elif (
         WebhookEndpoint.objects.filter(name=draft.name.strip())
-        .exclude(pk=known.pk if known else None)
+        .exclude(pk__in=[known.pk] if known else [])
         .exists()
     ):
         fields["name"] = "There is a webhook of this name already"

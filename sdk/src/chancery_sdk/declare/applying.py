@@ -33,6 +33,7 @@ MARKS: Final[Mapping[str, str]] = {
     "created": "+", "changed": "~", "unchanged": "=", "left": "?", "failed": "!",
     "set": "~", "kept_back": "!",
 }  # fmt: skip
+LONGEST_S: Final = 120.0  # a file of 200 new agents
 COMMITS: Final = ("CHANCERY_COMMIT", "GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION", "GIT_COMMIT")
 
 
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
             _print_faults(file.path, faults)
         return WRONG
     try:
-        codes = [_applied(file, options, Door(options.server, key)) for file, _ in read]
+        codes = [_applied(file, options, Door(options.server, key, timeout_s=LONGEST_S)) for file, _ in read]
     except NotPosted as error:
         return _fail(NOT_SENT, str(error))
     return min((code for code in codes if code != DONE), default=DONE)
