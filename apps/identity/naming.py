@@ -38,6 +38,16 @@ def names_of(entries: Iterable[LedgerEntry]) -> dict[tuple[str, str], str]:
     return {(kind, key): name for kind, ids in wanted.items() for key, name in _named(kind, ids).items()}
 
 
+def slugs_of(entries: Iterable[LedgerEntry]) -> dict[tuple[str, str], str]:
+    """{(target type, target id): slug} of agents, which others name them by; one query."""
+    ids = {entry.target_id for entry in entries if entry.target_type == "agent"}
+    agents = apps.get_model("agents", "Agent")._default_manager
+    try:
+        return {("agent", str(pk)): slug for pk, slug in agents.filter(pk__in=ids).values_list("pk", "slug")}
+    except (ValidationError, ValueError):
+        return {}
+
+
 def _named(kind: str, ids: set[str]) -> dict[str, str]:
     app, name, field = MODELS[kind]
     model: type[Model] = apps.get_model(app, name)

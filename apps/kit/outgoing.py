@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
+import certifi
 import httpx
 from django.conf import settings
 
@@ -85,7 +88,7 @@ def post(
     timeout = httpx.Timeout(min(CONNECT_S, deadline_s), read=deadline_s)
     try:
         with (
-            httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client,
+            httpx.Client(verify=trusted(), timeout=timeout, trust_env=False, follow_redirects=False) as client,
             client.stream(
                 "POST", target.url.copy_with(host=target.address), content=content, headers=sent,
                 extensions={"sni_hostname": target.host},
@@ -95,6 +98,14 @@ def post(
     except httpx.HTTPError as error:
         raise NotSent(f"{type(error).__name__}: {error}".rstrip(": ")) from error
     return Answer(response.status_code, body, _ms_since(began), dict(response.headers))
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The authorities of this machine (SSL_CERT_FILE and SSL_CERT_DIR name others), and those that certifi ships."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def target_of(url: str) -> Target:

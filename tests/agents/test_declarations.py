@@ -192,6 +192,10 @@ def test_what_is_seen_is_compared_with_what_is_declared(pipeline: APIClient) -> 
     seen(agent, tools=[("wire_money", "bank")], models=[("openai", "gpt-5o")])
     assert titles(page, agent) == ["Not declared: bank/wire_money", "Other model: openai gpt-5o"]
     assert in_queue(queue, "declared-otherwise").exists()
+    client = factories.client_of(factories.make_person(Role.VIEWER), "read")
+    told = client.get(f"/api/v1/agents/{agent.pk}/declaration").data
+    assert (told["path"], told["line"]) == ("chancery.yaml", 3)
+    assert [one["place"] for one in told["differences"]] == ["chancery.yaml:4", "chancery.yaml:5"]
 
 
 def test_agents_of_one_file_may_name_each_other_and_only_what_is_on_record(pipeline: APIClient) -> None:

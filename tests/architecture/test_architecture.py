@@ -125,6 +125,26 @@ def test_rest_reads_owned_rows_through_the_door(path: Path) -> None:
             assert model not in owned or node.attr in ("visible_to", "none"), f"{model}.objects.{node.attr}"
 
 
+def test_one_door_leads_out() -> None:
+    """HTTP that the server sends to addresses people entered goes through apps.kit.outgoing, which guards them."""
+    own_doors = {"proxy", "gateway"}  # they carry what others send
+    senders = ("httpx", "requests", "urllib.request", "http.client", "aiohttp", "urllib3")
+    for path in ROOT.glob("apps/**/*.py"):
+        if path != ROOT / "apps" / "kit" / "outgoing.py" and not own_doors & set(path.parts):
+            imported = _imported(ast.parse(path.read_text()))
+            assert not imported & set(senders), path
+
+
+def _imported(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
 def test_functions_and_files_stay_small() -> None:
     lengths: list[tuple[int, str]] = []
     for path in [

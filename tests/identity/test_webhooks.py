@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -22,6 +29,7 @@ from apps.identity.services import deliveries
 from apps.identity.services.ledger import record_act
 from apps.identity.services.webhooks import EndpointDraft, create_endpoint, enable_endpoint, rotate_secret
 from apps.identity.signing import GIVE_UP_AFTER
+from apps.kit import outgoing
 from apps.kit.errors import InvalidInput, NotPermitted
 from apps.kit.outgoing import NotSent, is_public, post
 from tests import factories
@@ -106,7 +114,8 @@ class TestDelivering:
         ((headers, body),) = receiver.got
         event = Webhook(secret).verify(body, headers)
         assert (event["type"], event["data"]["entry"]) == ("agents.agent.confirmed", entry.pk)
-        assert event["data"]["target"] == {"type": "agent", "id": str(agent.pk), "name": "Order desk"}
+        target = {"type": "agent", "id": str(agent.pk), "name": "Order desk", "slug": agent.slug}
+        assert event["data"]["target"] == target
         assert event["data"]["detail"] == {"changes": {"owner": ["Jan", "Mira"]}}
         with pytest.raises(WebhookVerificationError):
             Webhook(secret).verify(body + b" ", headers)
@@ -266,14 +275,72 @@ class TestTheDoor:
         assert post(receiver.url, b"{}", {}).body == b"taken"
         assert receiver.got[-1][0]["Host"].startswith("localhost:")
 
+    def test_a_name_is_resolved_once_and_tls_verifies_it(
+        self, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.OUTGOING_ALLOW = ["127.0.0.0/8"]
+        authority = write_certificate(tmp_path, "hooks.example.test")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        outgoing.trusted.cache_clear()
+        asked: list[str] = []
+        real = socket.getaddrinfo
+
+        def resolve(host: str, *rest: Any, **more: Any) -> Any:
+            asked.append(host)
+            inner = host.endswith(".example.test")
+            return real(
+                "127.0.0.1" if inner and asked.count(host) == 1 else "10.0.0.9" if inner else host,
+                *rest,
+                **more,
+            )
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        receiver = Receiver()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(authority)
+        receiver.server.socket = context.wrap_socket(receiver.server.socket, server_side=True)
+        thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            port = receiver.server.server_port
+            assert post(f"https://hooks.example.test:{port}/", b"{}", {}).status == 200
+            assert asked.count("hooks.example.test") == 1, (
+                "the connection goes to the address that was checked"
+            )
+            with pytest.raises(NotSent, match="CERTIFICATE_VERIFY_FAILED"):
+                post(f"https://other.example.test:{port}/", b"{}", {})
+        finally:
+            receiver.server.shutdown()
+            receiver.server.server_close()
+            thread.join()
+            outgoing.trusted.cache_clear()
+
     def test_an_answer_is_read_up_to_its_limit(self, receiver: Receiver) -> None:
         receiver.answers = [(200, b"x" * 50_000)]
         assert len(post(receiver.url, b"", {}, most_bytes=1024).body) == 1024
 
 
-def test_public_is_what_anybody_can_reach() -> None:
-    import ipaddress
+def write_certificate(folder: Path, name: str) -> Path:
+    """A certificate for this name that signs itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = timezone.now()
+    builder = (
+        x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
+    )
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(hours=1))
+    builder = builder.not_valid_after(now + timedelta(hours=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
+    plain = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "certificate.pem"
+    path.write_bytes(plain + certificate.public_bytes(serialization.Encoding.PEM))
+    return path
 
+
+def test_public_is_what_anybody_can_reach() -> None:
     for text, expected in (
         ("93.184.216.34", True),
         ("2606:2800:220:1::1", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -10,12 +11,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from apps.agents.api.scoped import agent_for
 from apps.agents.api.serializers import AgentRef
 from apps.agents.declarations import MOST_AGENTS
+from apps.agents.models import Declaration
+from apps.agents.queries.declared import declared_of
 from apps.agents.services.declaring import Place, Result, Stated, apply_declarations
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
+from apps.identity.api.serializers import PrincipalRef
 from apps.identity.roles import Permission
+from apps.kit.errors import NotFound
 from apps.kit.rest.reading import body_of
 
 
@@ -65,6 +71,43 @@ class ApplyAnswer(serializers.Serializer[Any]):
 
     applied = serializers.BooleanField()
     results = DeclaredResult(many=True)
+
+
+class DifferenceShape(serializers.Serializer[Any]):
+    """`place` is the file and line that says otherwise."""
+
+    title = serializers.CharField()
+    words = serializers.CharField()
+    place = serializers.CharField()
+
+
+class DeclarationSerializer(serializers.ModelSerializer[Declaration]):
+    """Where an agent is declared, what the file says, and where what is so differs."""
+
+    declared_by = PrincipalRef(read_only=True)
+    differences = DifferenceShape(many=True, read_only=True, default=[])
+
+    class Meta:
+        model = Declaration
+        fields = [
+            "repository", "path", "commit", "line", "lines", "body", "declared_by", "declared_at", "applied_at",
+            "withdrawn_at", "differences",
+        ]  # fmt: skip
+
+
+class DeclarationView(APIView):
+    """What a repository declares of an agent; 404 where none declares it."""
+
+    permissions = {"GET": Permission.AGENTS_VIEW}
+
+    @extend_schema(responses=DeclarationSerializer)
+    def get(self, request: Request, agent_id: UUID) -> Response:
+        declared = declared_of(agent_for(request, agent_id))
+        if declared is None:
+            raise NotFound("No repository declares this agent.")
+        shown = DeclarationSerializer(declared.declaration).data
+        differences = DifferenceShape(declared.differences, many=True).data
+        return Response(shown | {"differences": differences})
 
 
 class ApplyView(APIView):

@@ -32,6 +32,7 @@ urlpatterns = [
         record.GrantViewSet.as_view(revoke),
         name="agent-grant-revoke",
     ),
+    path(f"{of_agent}/declaration", declarations.DeclarationView.as_view(), name="agent-declaration"),
     path(f"{of_agent}/versions", record.VersionViewSet.as_view(many), name="agent-versions"),
     path(f"{of_agent}/claims", record.ClaimViewSet.as_view(many), name="agent-claims"),
     path(

@@ -7,13 +7,13 @@ growing pauses; each agent's own result is kept.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import orjson
 from django.db import transaction
 from django.db.models import Q
@@ -240,8 +240,8 @@ def _credentials(connector: Connector) -> dict[str, str]:
     secret = unseal(connector.secret, PURPOSE)
     if not connector.username:
         return {"Authorization": f"Bearer {secret}"}
-    flow = httpx.BasicAuth(connector.username, secret).auth_flow(httpx.Request("POST", connector.url))
-    return {"Authorization": next(flow).headers["Authorization"]}
+    pair = b64encode(f"{connector.username}:{secret}".encode()).decode()
+    return {"Authorization": f"Basic {pair}"}
 
 
 def _check(draft: ConnectorDraft, known: Connector | None = None) -> None:

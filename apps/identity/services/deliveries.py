@@ -27,7 +27,7 @@ from apps.identity.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from apps.identity.naming import names_of
+from apps.identity.naming import names_of, slugs_of
 from apps.identity.roles import Permission
 from apps.identity.scoping import teams_of
 from apps.identity.services.ledger import record_act, system_principal
@@ -48,6 +48,14 @@ FIRST_BYTES = 1024
 GONE = 410
 TEST = "webhook.test"
 State, Cause = WebhookDelivery.State, WebhookDelivery.Cause
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the targets of entries are called, and the slugs of those that have one, by type and id."""
+
+    names: Mapping[tuple[str, str], str]
+    slugs: Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
@@ -197,7 +205,7 @@ def _with(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> WebhookDelive
 
 def _sendings(due: Sequence[WebhookDelivery], now: datetime) -> list[Sending]:
     entries = LedgerEntry.objects.in_bulk({one.entry_id for one in due if one.entry_id})
-    names = names_of(entries.values())
+    names = Names(names_of(entries.values()), slugs_of(entries.values()))
     found = []
     for one in due:
         body = payload(entries.get(one.entry_id or 0), names, now)
@@ -211,14 +219,17 @@ def _sendings(due: Sequence[WebhookDelivery], now: datetime) -> list[Sending]:
     return found
 
 
-def payload(entry: LedgerEntry | None, names: dict[tuple[str, str], str], now: datetime) -> bytes:
+def payload(entry: LedgerEntry | None, names: Names, now: datetime) -> bytes:
     """The body as Standard Webhooks has it: type, timestamp, data. The data is what the ledger holds of the act."""
     if entry is None:
         return orjson.dumps(
             {"type": TEST, "timestamp": now.isoformat(), "data": {"message": "A test from Chancery."}}
         )
     told = orjson.loads(bytes(entry.body))
-    told["target"]["name"] = names.get((entry.target_type, entry.target_id), "")
+    target = (entry.target_type, entry.target_id)
+    told["target"]["name"] = names.names.get(target, "")
+    if target in names.slugs:
+        told["target"]["slug"] = names.slugs[target]
     data = {key: told[key] for key in ("id", "actor", "target", "reason", "request_id", "detail")}
     return orjson.dumps({"type": entry.action, "timestamp": told["at"], "data": data | {"entry": entry.pk}})
 
