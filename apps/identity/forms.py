@@ -29,7 +29,7 @@ class SourceForm(PlainForm):
         Team.objects.all(),
         required=False,
         empty_label="No team",
-        help_text="Agents it discovers belong to this team at first. It may ask for agents of this team only.",
+        help_text="Agents it discovers belong to this team at first. It asks and declares for agents of this team only.",
     )
     scopes = forms.MultipleChoiceField(
         label="It may",
