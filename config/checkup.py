@@ -19,8 +19,8 @@ from redis.exceptions import RedisError
 
 from apps.activity.models import OutboxItem
 from apps.activity.partitions import partition_health
-from apps.agents.models import BEYOND, AgentAlias
-from apps.identity.models import LedgerEntry, LedgerPending
+from apps.agents.models import BEYOND, AgentAlias, Connector
+from apps.identity.models import LedgerEntry, LedgerLeaf, LedgerPending, WebhookCursor, WebhookEndpoint
 from apps.kit.embeddings import embed_through_worker
 from apps.kit.errors import DomainError
 from apps.kit.heartbeat import age_s
@@ -28,6 +28,7 @@ from config.celery import app
 
 LEDGER = ("identity_ledgerentry", "identity_ledgerleaf", "identity_ledgercheckpoint")
 MOST_CLOCK_SKEW_S = 2.0
+MOST_LEAVES_BEHIND = 5_000
 LEAST_DISK_BYTES = 2 * 1024**3
 QUIET_S = {"worker": 45, "beat": 45, "pipeline": 15, "sequencer": 15}
 FAULTS = (DatabaseError, RedisError, KombuError, CeleryError, DomainError, OSError)
@@ -174,6 +175,23 @@ def _ledger() -> str:
     return "Every entry is sealed within 5 s."
 
 
+def _outgoing() -> str:
+    failed = WebhookEndpoint.objects.filter(is_enabled=False).exclude(disabled_reason="")
+    names = sorted([*failed.values_list("name", flat=True), *_failing_connectors()])
+    if names:
+        raise Fault(f"Nothing reaches {', '.join(names)}.")
+    cursor = WebhookCursor.objects.filter(pk=1).first()
+    behind = LedgerLeaf.objects.filter(leaf_index__gte=cursor.leaves if cursor else 0).count()
+    if behind > MOST_LEAVES_BEHIND:
+        raise Fault(f"{behind:,} sealed acts are not told to webhooks yet.")
+    return "Webhooks and connectors are told of what is sealed."
+
+
+def _failing_connectors() -> list[str]:
+    failing = Connector.objects.filter(is_enabled=True).exclude(run_error="")
+    return list(failing.values_list("name", flat=True))
+
+
 def _discovery() -> str:
     lately = AgentAlias.objects.filter(
         service_name=BEYOND, agent__last_seen__gte=datetime.now(UTC) - timedelta(days=1)
@@ -215,6 +233,11 @@ CHECKS: tuple[Check, ...] = (
         "discovery",
         _discovery,
         "Let service.name name the agent, not a pod or a run; or raise CHANCERY_MOST_NEW_AGENTS_PER_HOUR.",
+    ),
+    Check(
+        "outgoing",
+        _outgoing,
+        "See the delivery log under Webhooks, and Connectors; mend the receiver, then enable and replay.",
     ),
     Check("ledger", _ledger, "See the sequencer's log; only it can seal."),
     Check("partitions", _partitions, "Run the task activity.create_partitions; see the worker's log."),

@@ -55,6 +55,8 @@ try:
     )
     MAIL_SERVER = mail_server("CHANCERY_EMAIL_URL")
     DEFAULT_FROM_EMAIL = env.str("CHANCERY_EMAIL_FROM", default="Chancery <chancery@localhost>")
+    OUTGOING_ALLOW: list[str] = env.list("CHANCERY_OUTGOING_ALLOW", default=[])
+    SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
     PARTITION_DAYS_AHEAD = env.int(
         "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
     )
@@ -198,6 +200,13 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=10),
         "options": {"expires": 12 * 3600},
     },
+    "send-webhooks": {"task": "identity.send_webhooks", "schedule": 5.0, "options": {"expires": 5}},
+    "forget-deliveries": {
+        "task": "identity.forget_deliveries",
+        "schedule": crontab(hour=3, minute=20),
+        "options": {"expires": 12 * 3600},
+    },
+    "push-connectors": {"task": "agents.push_connectors", "schedule": 60.0, "options": {"expires": 60}},
     "refresh-vectors": {"task": "agents.refresh_vectors", "schedule": 15.0, "options": {"expires": 15}},
     "resume-jobs": {"task": "agents.resume_jobs", "schedule": 60.0, "options": {"expires": 60}},
     "send-mails": {"task": "agents.send_mails", "schedule": 60.0, "options": {"expires": 60}},

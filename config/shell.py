@@ -21,6 +21,7 @@ from apps.agents.models import Agent, Candidate, State
 from apps.compliance.models import Finding
 from apps.identity.access import access_of
 from apps.identity.models import Principal, RoleAssignment
+from apps.identity.queries import endpoints_visible_to
 from apps.identity.roles import Permission, Role
 from apps.kit.ui import theme
 
@@ -43,6 +44,11 @@ class Entry:
 def open_findings(actor: Principal) -> int:
     """Findings that wait for somebody; one query."""
     return Finding.objects.visible_to(actor).filter(status=Finding.Status.OPEN).count()
+
+
+def failed_webhooks(actor: Principal) -> int:
+    """Webhooks that Chancery disabled because nothing was taken; one query."""
+    return endpoints_visible_to(actor).filter(is_enabled=False).exclude(disabled_reason="").count()
 
 
 def all_agents(actor: Principal) -> int:
@@ -98,6 +104,15 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("People and access", "identity:people", "people", Permission.IDENTITY_VIEW),
             Entry("Ingest and API keys", "identity:keys", "key", Permission.KEYS_VIEW),
             Entry("Custom fields", "agents:custom-fields", "columns", Permission.AGENTS_CURATE),
+            Entry(
+                "Webhooks",
+                "identity:webhooks",
+                "external",
+                Permission.OUTGOING_VIEW,
+                failed_webhooks,
+                is_turn=True,
+            ),
+            Entry("Connectors", "agents:connectors", "link", Permission.OUTGOING_VIEW),
             Entry("API reference", "api-docs", "code"),
             Entry("Component kit", "kit", "columns", staff_only=True),
         ),

@@ -51,11 +51,11 @@ def standing_of(agent: Agent) -> Standing:
 def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
     """What a change of the record asks for beyond curating it, once it is set on the instance.
 
-    Another team: curating in that team too. A lower tier of a registered agent, or leaving a class of high risk or a
-    banned practice: somebody who curates everywhere or certifies, and who neither owns nor deputises it.
+    Another team: curating, or declaring, in that team too. A lower tier of a registered agent, or leaving a class of
+    high risk or a banned practice: somebody who curates everywhere or certifies, and who neither owns nor deputises it.
     """
     if agent.team_id != before.team_id:
-        require(actor, Permission.AGENTS_CURATE, agent.team_id)
+        _require_in_team(actor, agent.team_id)
     if agent.state not in UNREGISTERED and _is_lowered(agent, before):
         access = access_of(actor)
         judges = access.allows(Permission.AGENTS_CURATE) or access.allows(
@@ -67,6 +67,11 @@ def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
                 f"{agent.name} is {was}: a curator or compliance officer who neither owns nor deputises it lowers that.",
                 code="agents.risk.lowered_by_owner",
             )
+
+
+def _require_in_team(actor: Principal, team_id: UUID | None) -> None:
+    if not access_of(actor).allows(Permission.AGENTS_DECLARE, team_id):
+        require(actor, Permission.AGENTS_CURATE, team_id)
 
 
 def _is_lowered(agent: Agent, before: Standing) -> bool:

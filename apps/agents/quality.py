@@ -26,6 +26,7 @@ from django.db.models import (
 from django.utils import timezone
 
 from apps.agents import risk
+from apps.agents.drift import differing
 from apps.agents.fields import FIELDS, is_empty
 from apps.agents.models import Agent, AiActClass, Claim, Origin, State
 
@@ -147,6 +148,11 @@ QUEUES: Mapping[str, Queue] = {
             "prohibited", "Prohibited practice", "Its EU AI Act class is a practice that Article 5 bans. No document cures it.",
             "Stop it, or change what it does and answer again.",
             lambda: Q(ai_act_class=AiActClass.PROHIBITED) & _live(),
+        ),
+        Queue(
+            "declared-otherwise", "Differs from its declaration",
+            "Its repository declares it; what it does, or what the record shows, differs.",
+            "Open it: each difference names its file and line.", lambda: differing() & _live(),
         ),
         Queue(
             "incomplete", f"Less than {COMPLETE_ENOUGH} % complete", "Fields that others rely on are empty.",

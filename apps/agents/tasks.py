@@ -4,6 +4,8 @@ from uuid import UUID
 
 from celery import shared_task
 
+from apps.agents.models import Connector
+from apps.agents.services.connectors import push_changes
 from apps.agents.services.indexing import count_terms, index_missing, refresh_vectors
 from apps.agents.services.jobs import run_job, stalled_jobs
 from apps.agents.services.mailing import send_waiting_mails
@@ -72,3 +74,9 @@ def remind() -> int:
 def send_mails() -> int:
     """At once after a reminder, and every minute: send the mails that are due; returns how many."""
     return send_waiting_mails()
+
+
+@shared_task(name="agents.push_connectors")
+def push_connectors() -> int:
+    """Every minute: tell other registers of agents that changed; returns how many were sent."""
+    return sum(push_changes(connector) for connector in Connector.objects.filter(is_enabled=True))

@@ -29,14 +29,16 @@ class SourceForm(PlainForm):
         Team.objects.all(),
         required=False,
         empty_label="No team",
-        help_text="Agents it discovers belong to this team at first. It may ask for agents of this team only.",
+        help_text="Agents it discovers belong to this team at first. It asks and declares for agents of this team only.",
     )
     scopes = forms.MultipleChoiceField(
         label="It may",
-        choices=[(scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT)],
+        choices=[
+            (scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE)
+        ],
         initial=[Scope.INGEST.value],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Asking for decisions needs a team.",
+        help_text="Asking for decisions and declaring agents need a team.",
     )
 
 

@@ -17,7 +17,9 @@ MODELS = {
     "principal": ("identity", "Principal", "pk"),
     "team": ("identity", "Team", "pk"),
     "api_key": ("identity", "ApiKey", "pk"),
+    "webhook": ("identity", "WebhookEndpoint", "pk"),
     "framework": ("compliance", "Framework", "key"),
+    "connector": ("agents", "Connector", "pk"),
     "campaign": ("agents", "Campaign", "pk"),
     "tool": ("agents", "Tool", "pk"),
     "model": ("agents", "ModelEndpoint", "pk"),
@@ -34,6 +36,16 @@ def names_of(entries: Iterable[LedgerEntry]) -> dict[tuple[str, str], str]:
         if entry.target_type in MODELS:
             wanted[entry.target_type].add(entry.target_id)
     return {(kind, key): name for kind, ids in wanted.items() for key, name in _named(kind, ids).items()}
+
+
+def slugs_of(entries: Iterable[LedgerEntry]) -> dict[tuple[str, str], str]:
+    """{(target type, target id): slug} of agents, which others name them by; one query."""
+    ids = {entry.target_id for entry in entries if entry.target_type == "agent"}
+    agents = apps.get_model("agents", "Agent")._default_manager
+    try:
+        return {("agent", str(pk)): slug for pk, slug in agents.filter(pk__in=ids).values_list("pk", "slug")}
+    except (ValidationError, ValueError):
+        return {}
 
 
 def _named(kind: str, ids: set[str]) -> dict[str, str]:

@@ -17,6 +17,8 @@ SENTENCES: Mapping[str, str] = {
     "agents.agent.adopted": "adopted it. {detail[tier_reason]}",
     "agents.agent.edited": "edited the record",
     "agents.agent.reconciled": "brought in what {detail[source]} says",
+    "agents.agent.declared": "declared it in {detail[place]}",
+    "agents.agent.undeclared": "no longer declares it in {detail[place]}",
     "agents.agent.confirmed": "confirmed that the record is true",
     "agents.agent.absorbed": "merged {detail[name]} ({detail[ref]}) into it",
     "agents.agent.merged": "merged it into {detail[name]} ({detail[ref]})",
@@ -63,6 +65,10 @@ SENTENCES: Mapping[str, str] = {
         )
         for verb, told in (("registered", "put on record"), ("edited", "edited"), ("removed", "removed"))
     },
+    "agents.connector.created": "connected {detail[name]} at {detail[url]}",
+    "agents.connector.edited": "edited the connector {detail[name]}",
+    "agents.connector.removed": "removed the connector {detail[name]}",
+    "agents.connector.pushed": "had every agent told to {detail[name]} again",
     "agents.agent.found": "took it from the inbox: {detail[evidence]}",
     "agents.candidates.reported": "reported {detail[findings]} findings of {detail[source]}: {detail[new]} new, "
     "{detail[changed]} changed",
@@ -113,6 +119,13 @@ SENTENCES: Mapping[str, str] = {
     "identity.person.created": "created the account of {detail[name]}",
     "identity.role.assigned": "gave the role {detail[role]}",
     "identity.role.withdrawn": "withdrew the role {detail[role]}",
+    "identity.webhook.created": "told the webhook {detail[name]} at {detail[url]} of {detail[events]}",
+    "identity.webhook.edited": "edited the webhook {detail[name]}",
+    "identity.webhook.enabled": "enabled the webhook {detail[name]}",
+    "identity.webhook.disabled": "disabled the webhook {detail[name]}",
+    "identity.webhook.removed": "removed the webhook {detail[name]}",
+    "identity.webhook.rotated": "gave the webhook {detail[name]} a new secret",
+    "identity.webhook.replayed": "sent {detail[deliveries]} events again to the webhook {detail[name]}",
     "identity.session.started": "signed in",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet
 
 from apps.identity.access import access_of
-from apps.identity.models import ApiKey, LedgerEntry, Principal, Team
+from apps.identity.models import ApiKey, LedgerEntry, Principal, Team, WebhookEndpoint
 from apps.identity.roles import Permission
 
 
@@ -37,6 +37,16 @@ def ledger_visible_to(actor: Principal) -> QuerySet[LedgerEntry]:
     """The whole ledger or nothing: a proof of part of it would be worth nothing."""
     entries = LedgerEntry.objects.select_related("leaf")
     return entries if access_of(actor).allows(Permission.LEDGER_VIEW) else entries.none()
+
+
+def endpoints_visible_to(
+    actor: Principal, permission: str = Permission.OUTGOING_VIEW
+) -> QuerySet[WebhookEndpoint]:
+    """All webhooks, or those of the teams in which the actor may see what goes out."""
+    access, endpoints = access_of(actor), WebhookEndpoint.objects.select_related("team", "created_by")
+    return (
+        endpoints if access.allows(permission) else endpoints.filter(team__in=access.teams_with(permission))
+    )
 
 
 def timeline_of(target_type: str, target_id: object) -> QuerySet[LedgerEntry]:

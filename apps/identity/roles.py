@@ -20,6 +20,7 @@ class Role(TextChoices):
 class Permission(TextChoices):
     AGENTS_VIEW = "agents.view", "See agents"
     AGENTS_CURATE = "agents.curate", "Adopt and edit agents"
+    AGENTS_DECLARE = "agents.declare", "Declare agents from a repository"
     ACTIVITY_VIEW = "activity.view", "See tool calls"
     RISK_POLICY = "risk.policy", "Draft and apply the risk policy"
     POLICY_EDIT = "policy.edit", "Edit tool policies"
@@ -37,6 +38,8 @@ class Permission(TextChoices):
     KEYS_VIEW = "keys.view", "See API keys"
     KEYS_MANAGE = "keys.manage", "Mint and revoke API keys"
     LEDGER_VIEW = "ledger.view", "Read the ledger"
+    OUTGOING_VIEW = "outgoing.view", "See webhooks and connectors"
+    OUTGOING_MANAGE = "outgoing.manage", "Manage webhooks and connectors"
     INGEST = "ingest", "Report activity"
     DISCOVERIES_REPORT = "discoveries.report", "Report agents found in files"
 
@@ -46,10 +49,18 @@ _SEE = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_VIEW, P.COMPLIANCE
 ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: _SEE,
     Role.OWNER: _SEE
-    | {P.AGENTS_CURATE, P.DISCOVERIES_REPORT, P.LIFECYCLE_MOVE, P.BREAKER_TRIP, P.IDENTITY_VIEW},
+    | {
+        P.AGENTS_CURATE,
+        P.AGENTS_DECLARE,
+        P.DISCOVERIES_REPORT,
+        P.LIFECYCLE_MOVE,
+        P.BREAKER_TRIP,
+        P.IDENTITY_VIEW,
+    },
     Role.CURATOR: _SEE
     | {
         P.AGENTS_CURATE,
+        P.AGENTS_DECLARE,
         P.DISCOVERIES_REPORT,
         P.LIFECYCLE_MOVE,
         P.POLICY_EDIT,
@@ -66,7 +77,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
 }
 AGENT_PERMISSIONS = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_ASK, P.DECISIONS_VIEW, P.INGEST})
 SERVICE_PERMISSIONS = frozenset({P.INGEST, P.DISCOVERIES_REPORT})
-SERVICE_TEAM_PERMISSIONS = frozenset({P.DECISIONS_ASK})  # a hook or gateway, for agents of its own team
+# A hook or gateway asks, a pipeline declares: for agents of its own team.
+SERVICE_TEAM_PERMISSIONS = frozenset({P.DECISIONS_ASK, P.AGENTS_DECLARE})
 
 
 class Scope(TextChoices):
@@ -75,6 +87,7 @@ class Scope(TextChoices):
     READ = "read", "Read"
     WRITE = "write", "Change"
     REPORT = "report", "Report agents found in files"
+    DECLARE = "declare", "Declare agents from a repository"
 
 
 def permits_scope(scopes: list[str], permission: str) -> bool:
@@ -85,4 +98,6 @@ def permits_scope(scopes: list[str], permission: str) -> bool:
         return Scope.DECIDE in scopes
     if permission == P.DISCOVERIES_REPORT:
         return Scope.REPORT in scopes
+    if permission == P.AGENTS_DECLARE and Scope.DECLARE in scopes:
+        return True
     return Scope.WRITE in scopes or (permission.endswith(".view") and Scope.READ in scopes)

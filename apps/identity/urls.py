@@ -1,7 +1,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from apps.identity import views
+from apps.identity import views, webhook_views
 
 app_name = "identity"
 urlpatterns = [
@@ -21,6 +21,16 @@ urlpatterns = [
     path("keys/", views.keys, name="keys"),
     path("keys/mint/", views.key_mint, name="key-mint"),
     path("keys/<uuid:key_id>/revoke/", views.key_revoke, name="key-revoke"),
+    path("webhooks/", webhook_views.webhooks, name="webhooks"),
+    path("webhooks/new/", webhook_views.webhook_form, name="webhook-new"),
+    path("webhooks/<uuid:webhook_id>/", webhook_views.webhook, name="webhook"),
+    path("webhooks/<uuid:webhook_id>/edit/", webhook_views.webhook_form, name="webhook-edit"),
+    path("webhooks/<uuid:webhook_id>/<slug:verb>/", webhook_views.webhook_act, name="webhook-act"),
+    path(
+        "webhooks/<uuid:webhook_id>/deliveries/<uuid:delivery_id>/replay/",
+        webhook_views.webhook_replay,
+        name="webhook-replay",
+    ),
     path("ledger/", views.ledger, name="ledger"),
     path("ledger/checkpoint/", views.ledger_checkpoint, name="ledger-checkpoint"),
     path("ledger/<int:entry_id>/", views.ledger_entry, name="ledger-entry"),

@@ -24,9 +24,11 @@ from apps.agents.models import (
     CampaignMail,
     Candidate,
     Claim,
+    Connector,
     CurationJob,
     CustomField,
     DataSource,
+    Declaration,
     Dependency,
     ModelEndpoint,
     PredictiveModel,
@@ -40,7 +42,7 @@ from apps.agents.risk import STANDARD
 from apps.agents.services.candidates import Origins, report_findings
 from apps.compliance.models import BlueprintCertification, Certification, Finding, Framework
 from apps.compliance.services.findings import FindingDraft, raise_finding
-from apps.identity.models import ApiKey, LedgerEntry, Principal
+from apps.identity.models import ApiKey, LedgerEntry, Principal, WebhookDelivery, WebhookEndpoint
 from apps.identity.roles import Role
 from apps.oversight.models import Decision
 from tests import factories
@@ -96,7 +98,7 @@ class World:
         by_resource = {
             "people": self.actors["viewer"].pk, "teams": self.agent.team_id, "api-keys": self.key.pk,
             "certifications": self.certification.pk, "findings": self.finding.pk, "decisions": self.decision.pk,
-            "calls": self.call.pk, "agents": self.agent.pk,
+            "calls": self.call.pk, "webhooks": self.record["webhooks"], "agents": self.agent.pk,
             "ledger/entries": LedgerEntry.objects.order_by("pk").values_list("pk", flat=True)[0], "ledger/checkpoints": 1,
         }  # fmt: skip
         resource = next((pk for part, pk in by_resource.items() if route.startswith(f"api/v1/{part}/")), None)
@@ -109,6 +111,8 @@ class World:
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],
+            "at": 0, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
+            "connector_id": self.record["connectors"],
         }  # fmt: skip
         if route.startswith("blueprints/"):
             values |= {
@@ -127,6 +131,8 @@ class World:
             values["verb"] = "discard"
         if "/ai-act/<" in route:
             values["verb"] = "begin"
+        if route.startswith("webhooks/"):
+            values["verb"] = "test"
         if route.startswith("graph/"):
             values["kind"] = "json"
         return {name: values[name] for name in names}
@@ -183,6 +189,11 @@ def make_record(agent: Agent) -> dict[str, Any]:
         source_kind="agent", source_id=agent.pk, target_kind="model", target_id=model.pk, relation="calls", origin="declared",
     )  # fmt: skip
     grant = ToolGrant.objects.create(agent=agent, tool=tool, reason="Its work", granted_by=agent.owner)
+    now = timezone.now()
+    Declaration.objects.create(
+        agent=agent, repository="https://git.example.org/orders", path="chancery.yaml", key="name:order_agent",
+        body={"tools": [{"name": "orders/lookup_order", "grant": True}]}, declared_by=agent.owner, declared_at=now, applied_at=now,
+    )  # fmt: skip
     claim = Claim.objects.create(
         agent=agent, field="framework", origin="imported", source="x", value="crewai"
     )
@@ -203,9 +214,12 @@ def make_record(agent: Agent) -> dict[str, Any]:
     )
     CustomField.objects.create(key="vendor", label="Vendor", kind="text")
     AiActClassification.objects.create(agent=agent, questionnaire="2026-11", begun_by=agent.owner)
+    webhook = make_webhook(agent)
     return {
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
+        "connectors": Connector.objects.create(name="CMDB", url="https://cmdb.example.org", created_by=agent.owner).pk,
+        "webhooks": webhook.pk, "deliveries": webhook.deliveries.get().pk,
         "tools": tool.pk, "models": model.pk, "dependencies": edge.pk, "grants": grant.pk, "claims": claim.pk,
         "predictive-models": PredictiveModel.objects.create(name="churn").pk,
         "data-sources": DataSource.objects.create(name="orders").pk,
@@ -213,6 +227,21 @@ def make_record(agent: Agent) -> dict[str, Any]:
         "discoveries": make_candidate(agent).pk,
         "risk-policies": RiskPolicy.objects.create(name="Draft", rules=STANDARD.as_json(), created_by=agent.owner).pk,
     }  # fmt: skip
+
+
+def make_webhook(agent: Agent) -> WebhookEndpoint:
+    """An endpoint of the agent's team, and a test that was delivered to it."""
+    endpoint = WebhookEndpoint.objects.create(
+        name="Chat",
+        url="https://hooks.example.org/a",
+        events=["agents.*"],
+        team=agent.team,
+        created_by=agent.owner,
+    )
+    WebhookDelivery.objects.create(
+        endpoint=endpoint, action="webhook.test", message_id="msg_1", cause="test", state="delivered"
+    )
+    return endpoint
 
 
 def make_candidate(agent: Agent) -> Candidate:

@@ -35,6 +35,7 @@ from apps.agents.operations import Operation
 from apps.agents.quality import QUEUES, completeness_expression, completeness_of, in_queue
 from apps.agents.services.bulk import Edit, edit_agents
 from apps.agents.services.claims import Source, state_claims
+from apps.agents.services.declaring import Place, Stated, apply_declarations
 from apps.agents.services.discovery import Sighting, ToolUse, record_tool_uses, resolve_agents
 from apps.agents.services.history import restore_field
 from apps.agents.services.jobs import advance_job, cancel_job, run_job, stalled_jobs, start_job, undo_job
@@ -527,8 +528,13 @@ class TestQuality:
             "incomplete": factories.make_agent("registered", **fine),
             "facts-contradict": factories.make_agent("registered", tier=1, countries=["FI", "SE"], **fine),
             "prohibited": factories.make_agent("registered", tier=4, ai_act_class="prohibited", **fine),
+            "declared-otherwise": factories.make_agent("registered", tier=1, slug="declared", **fine),
         }
         edit_agent(cases["facts-contradict"], {"countries": ["DK", "FI", "SE"]}, actor=curator)
+        said = {"agent": {"name": "Declared", "slug": "declared", "framework": "a"}}
+        place = Place("https://git.example.org/a", "chancery.yaml")
+        apply_declarations([Stated(**said)], place, actor=curator)
+        edit_agent(cases["declared-otherwise"], {"framework": "b"}, actor=curator)
         Agent.objects.filter(pk=cases["unconfirmed"].pk).update(created_at=old)
         edit_agent(cases["contradicted"], {"framework": "a"}, actor=curator)
         state_claims(cases["contradicted"], Source("imported", "x"), {"framework": "b"}, actor=curator)
@@ -536,7 +542,10 @@ class TestQuality:
             found = set(in_queue(Agent.objects.all(), key))
             assert cases[key] in found, key
         assert set(in_queue(Agent.objects.all(), "no-owner")) == {cases["no-owner"]}
-        assert set(in_queue(Agent.objects.all(), "contradicted")) == {cases["contradicted"]}
+        assert set(in_queue(Agent.objects.all(), "contradicted")) == {
+            cases["contradicted"],
+            cases["declared-otherwise"],
+        }
 
     def test_a_day_is_counted_once_and_corrected(self) -> None:
         keep_snapshot(date(2026, 3, 1))

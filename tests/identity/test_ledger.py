@@ -46,12 +46,12 @@ def as_sequencer() -> Callable[[Signer], int]:
     def seal(signer: Signer) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_user")
-        return _sequence_over(os.environ["CHANCERY_TEST_SEQUENCER_URL"], signer)
+        return sequence_over(os.environ["CHANCERY_TEST_SEQUENCER_URL"], signer)
 
     return seal
 
 
-def _sequence_over(url: str, signer: Signer) -> int:
+def sequence_over(url: str, signer: Signer) -> int:
     """Run the sequencer's step with Django connected by another URL for its duration."""
     settings_dict = connection.settings_dict
     kept = {name: settings_dict[name] for name in ("USER", "PASSWORD")}

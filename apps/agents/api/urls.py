@@ -3,7 +3,19 @@ from typing import Any
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.agents.api import ai_act, blueprints, bulk, discoveries, exports, graph, record, risk, views
+from apps.agents.api import (
+    ai_act,
+    blueprints,
+    bulk,
+    declarations,
+    discoveries,
+    exports,
+    graph,
+    outward,
+    record,
+    risk,
+    views,
+)
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("agents", views.AgentViewSet, "agents")
@@ -15,15 +27,18 @@ router.register("systems", record.SystemViewSet, "systems")
 router.register("blueprints", blueprints.BlueprintViewSet, "blueprints")
 router.register("discoveries", discoveries.DiscoveryViewSet, "discoveries")
 router.register("risk-policies", risk.RiskPolicyViewSet, "risk-policies")
+router.register("connectors", outward.ConnectorViewSet, "connectors")
 router.register("dependencies", record.DependencyViewSet, "dependencies")
 of_agent = "agents/<uuid:agent_id>"
 many: dict[str, Any] = {"get": "list", "post": "create"}
 revoke: dict[str, Any] = {"post": "revoke"}
 settle: dict[str, Any] = {"post": "settle"}
 urlpatterns = [
+    path("catalog/backstage", outward.BackstageView.as_view(), name="catalog-backstage"),
     path("graph", graph.GraphView.as_view(), name="graph"),
     path("graph/impact", graph.ImpactView.as_view(), name="graph-impact"),
     path("agents/bulk", bulk.BulkView.as_view(), name="agents-bulk"),
+    path("agents/apply", declarations.ApplyView.as_view(), name="agents-apply"),
     path("agents/search", views.AgentSearchView.as_view(), name="agents-search"),
     path("ai-act/questionnaire", ai_act.QuestionnaireView.as_view(), name="ai-act-questionnaire"),
     path(f"{of_agent}/ai-act", ai_act.ClassificationViewSet.as_view(many), name="agent-ai-act"),
@@ -48,6 +63,7 @@ urlpatterns = [
         blueprints.BlueprintGrantViewSet.as_view(revoke),
         name="blueprint-grant-revoke",
     ),
+    path(f"{of_agent}/declaration", declarations.DeclarationView.as_view(), name="agent-declaration"),
     path(f"{of_agent}/versions", record.VersionViewSet.as_view(many), name="agent-versions"),
     path(f"{of_agent}/claims", record.ClaimViewSet.as_view(many), name="agent-claims"),
     path(

@@ -31,7 +31,9 @@ from apps.agents.models.assets import (
 )
 from apps.agents.models.blueprints import Blueprint, BlueprintGrant, OfBlueprint
 from apps.agents.models.claims import Claim, CustomField
+from apps.agents.models.connectors import Connector, PushedItem
 from apps.agents.models.curation import Bookmark, CurationItem, CurationJob, SavedView
+from apps.agents.models.declarations import Declaration
 from apps.agents.models.dependencies import Dependency, Leave, NodeKind, Origin, ToolGrant
 from apps.agents.models.discovery import Candidate, Evidence, SourceKind
 from apps.agents.models.evidence import BEYOND, AgentAlias, ObservedModel, ObservedTool, ObservedUse
@@ -52,10 +54,10 @@ __all__ = [
     "ASSETS", "BEYOND", "EMBEDDING_DIMENSIONS", "GOVERNED", "LETTER_BUCKETS", "NEVER", "SENSITIVITY", "Agent", "AgentAlias", "AgentMerge",
     "AgentQuerySet", "AgentRevision", "AgentVector", "AgentVersion", "AiActClass", "AiActClassification", "Asset",
     "Blueprint", "BlueprintGrant", "Bookmark", "BreakerState", "Campaign", "CampaignItem", "CampaignMail",
-    "Candidate", "CatalogueQuerySet", "Claim", "CurationItem", "CurationJob", "CustomField", "DataClass",
-    "DataSource", "Dependency", "Environment", "Evidence", "Leave", "ModelEndpoint", "NodeKind", "ObservedModel",
-    "ObservedTool", "ObservedUse", "OfAgent", "OfBlueprint", "Origin", "OversightLevel", "PredictiveModel",
-    "QualitySnapshot", "RiskFacts", "RiskPolicy", "SavedView", "SearchDocument", "SearchState", "SearchTerm",
-    "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation", "agent_id_of", "facts_of",
-    "number_of", "plain", "ref_of", "rules_of", "stated_of",
+    "Candidate", "CatalogueQuerySet", "Claim", "Connector", "CurationItem", "CurationJob", "CustomField", "DataClass",
+    "DataSource", "Declaration", "Dependency", "Environment", "Evidence", "Leave", "ModelEndpoint", "NodeKind",
+    "ObservedModel", "ObservedTool", "ObservedUse", "OfAgent", "OfBlueprint", "Origin", "OversightLevel",
+    "PredictiveModel", "PushedItem", "QualitySnapshot", "RiskFacts", "RiskPolicy", "SavedView", "SearchDocument",
+    "SearchState", "SearchTerm", "SideEffect", "SourceKind", "State", "System", "Tool", "ToolGrant", "ToolOperation",
+    "agent_id_of", "facts_of", "number_of", "plain", "ref_of", "rules_of", "stated_of",
 ]  # fmt: skip

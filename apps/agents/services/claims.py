@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.agents.access import require_for
+from apps.agents.access import may, require_for
 from apps.agents.fields import EDITABLE, is_empty, restored, stored
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed, contradicting
@@ -53,7 +53,8 @@ def state_claims(agent: Agent, source: Source, values: Mapping[str, Any], *, act
     An empty value takes the source's word back. The order in which sources speak does not matter.
     """
     agent = lock_agent(agent)
-    require_for(actor, Permission.AGENTS_CURATE, agent)
+    if source.origin != Origin.DECLARED or not may(actor, Permission.AGENTS_DECLARE, agent):
+        require_for(actor, Permission.AGENTS_CURATE, agent)
     if source.origin == Origin.PERSON:
         return edit_agent(agent, values, actor=actor)
     unknown = sorted(values.keys() - set(EDITABLE))
@@ -108,27 +109,27 @@ def _keep(agent: Agent, source: Source, values: Mapping[str, Any], actor: Princi
     own = Claim.objects.filter(agent=agent, origin=source.origin, source=source.name)
     own.filter(field__in=[name for name, value in values.items() if is_empty(value)]).delete()
     known = {claim.field: claim.value for claim in own}
-    for name, value in values.items():
-        said = stored(name, value)
-        if not is_empty(value) and (name not in known or known[name] != said):
-            Claim.objects.update_or_create(
-                agent=agent,
-                field=name,
-                origin=source.origin,
-                source=source.name,
-                defaults={
-                    "value": said,
-                    "stated_by": actor,
-                    "claimed_at": timezone.now(),
-                    "settled_at": None,
-                },
+    said = {name: stored(name, value) for name, value in values.items() if not is_empty(value)}
+    now = timezone.now()
+    Claim.objects.bulk_create(
+        [
+            Claim(
+                agent=agent, field=name, origin=source.origin, source=source.name, value=value, stated_by=actor,
+                claimed_at=now,
             )
+            for name, value in said.items()
+            if name not in known or known[name] != value
+        ],
+        update_conflicts=True,
+        unique_fields=["agent", "field", "origin", "source"],
+        update_fields=["value", "stated_by", "claimed_at", "settled_at"],
+    )  # fmt: skip
 
 
 def _show_believed(agent: Agent, fields: Iterable[str], source: Source, *, actor: Principal) -> Agent:
-    changes = {}
+    changes, claims = {}, list(Claim.objects.filter(agent=agent))
     for name in fields:
-        winner = believed(name, [_statement(c) for c in Claim.objects.filter(agent=agent, field=name)])
+        winner = believed(name, [_statement(claim) for claim in claims if claim.field == name])
         if winner is not None:
             changes[name] = restored(name, winner.value)
     under_standing_policy([agent])

@@ -19,6 +19,8 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
 from apps.kit.errors import Conflict, InvalidInput
 
+REPLACED = "Replaced by another grant."
+
 
 @dataclass(frozen=True)
 class GrantRequest:
@@ -41,7 +43,7 @@ def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> Tool
         raise InvalidInput("The tool was not granted.", fields=problems)
     standing = ToolGrant.objects.filter(agent=agent, tool=request.tool, revoked_at=None).first()
     if standing:
-        _end(standing, actor, "Replaced by another grant.")
+        _end(standing, actor, REPLACED)
     grant = ToolGrant.objects.create(
         agent=agent,
         tool=request.tool,

@@ -16,6 +16,7 @@ from apps.agents.filters import AgentFilter
 from apps.agents.forms import DraftForm, EditForm
 from apps.agents.models import Agent, Bookmark
 from apps.agents.quality import completeness_of, missing_fields
+from apps.agents.queries.declared import declared_of
 from apps.agents.queries.facets import facets
 from apps.agents.queries.lists import chips, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
@@ -80,6 +81,8 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         messages.info(request, f"{agent.name} was merged into this record.")
         return redirect("agents:detail", agent.merged_into_id)
     _remember(request, agent)
+    declared = declared_of(agent)
+    settled_above = {one.claim for one in declared.differences} if declared else set()
     context = {
         "agent": agent,
         "aliases": agent.aliases.select_related("source"),
@@ -91,8 +94,14 @@ def agent_detail(request: PageRequest, agent_id: UUID) -> HttpResponse:
         "missing": missing_fields(agent),
         "merges": agent.merges.filter(undone_at=None).select_related("merged", "actor"),
         "parts": record_parts(agent),
-        "contradictions": told_contradictions(agent, actor=request.actor),
         "record": kept_risk_record(agent, actor=request.actor),
+        "declared": declared,
+        "may_grant": may(request.actor, Permission.POLICY_EDIT, agent),
+        "contradictions": [
+            one
+            for one in told_contradictions(agent, actor=request.actor)
+            if one.claim.pk not in settled_above
+        ],
     }
     return render(request, "agents/agent_detail.html", context)
 

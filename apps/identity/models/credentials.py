@@ -35,7 +35,7 @@ class ApiKey(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(scopes__contained_by=["ingest", "decide", "read", "write", "report"])
+                condition=Q(scopes__contained_by=["ingest", "decide", "read", "write", "report", "declare"])
                 & Q(scopes__len__gt=0),
                 name="apikey_scopes_are_known",
             )

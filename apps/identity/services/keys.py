@@ -19,7 +19,11 @@ from apps.kit.errors import Conflict, InvalidInput, NotSignedIn, require_reason
 
 MARK = "chy"
 LONGEST_LIFE = timedelta(days=366)
-SOURCE_SCOPES = frozenset({Scope.INGEST, Scope.DECIDE, Scope.REPORT})
+SOURCE_SCOPES = frozenset({Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE})
+TEAM_SCOPES = {
+    Scope.DECIDE: "Choose the team whose agents it asks for",
+    Scope.DECLARE: "Choose the team whose agents it declares",
+}
 LAST_USED_EVERY = timedelta(minutes=1)
 
 
@@ -70,7 +74,7 @@ def mint_key(principal: Principal, request: KeyRequest, *, actor: Principal) -> 
 def mint_source_key(request: KeyRequest, *, team: Team | None, actor: Principal) -> MintedKey:
     """Make a source (a service principal named as its key) and a key with which it reports, asks for decisions, or both.
 
-    A key that asks needs a team: it asks for the agents of that team and no others.
+    A key that asks or declares needs a team: it does so for the agents of that team and no others.
     """
     require(actor, Permission.KEYS_MANAGE, team.pk if team else None)
     _check_source(request, team)
@@ -138,9 +142,9 @@ def _check(request: KeyRequest, principal: Principal, expires_at: datetime) -> N
         fields["name"] = "Enter a name that says what the key is for"
     if not request.scopes or not set(request.scopes) <= set(Scope.values):
         fields["scopes"] = f"Choose one or more of {', '.join(Scope.values)}"
-    is_service = principal.kind == Principal.Kind.SERVICE
-    if is_service and principal.team_id is None and Scope.DECIDE in request.scopes:
-        fields["team"] = "Choose the team whose agents it asks for"
+    teamless = principal.kind == Principal.Kind.SERVICE and principal.team_id is None
+    for scope in TEAM_SCOPES.keys() & set(request.scopes) if teamless else ():
+        fields["team"] = TEAM_SCOPES[scope]
     if not timezone.now() < expires_at <= timezone.now() + LONGEST_LIFE:
         fields["expires_at"] = "Choose a time within the next 366 days"
     if fields:

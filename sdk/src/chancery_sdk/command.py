@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from chancery_sdk import __version__
+from chancery_sdk.declare import applying
+from chancery_sdk.origin import source_of
 from chancery_sdk.posting import Door, NotPosted, post_findings
 from chancery_sdk.scan import Finding, Limits, Scanned, scan_path
 
@@ -30,6 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if not options.path.exists():
         return _fail(UNREADABLE, f"There is nothing at {options.path}.")
+    return applying.run(options) if options.command == "apply" else _scan(options)
+
+
+def _scan(options: argparse.Namespace) -> int:
     key = os.environ.get(options.key_env, "") if options.post else ""
     if options.post and not key:
         return _fail(USAGE, f"Put an API key with the scope report into the variable {options.key_env}.")
@@ -71,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--fail-on-unregistered", action="store_true", help="exit 3 when an agent is not on record"
     )
     scan.add_argument("--seconds", type=float, default=Limits.seconds, help="longest time to scan")
+    applying.add_command(commands)
     return parser
 
 
@@ -95,19 +101,6 @@ def _verdict(scanned: Scanned, results: list[dict[str, Any]], options: argparse.
     if scanned.stopped_by:
         return _fail(INCOMPLETE, f"The limit on {scanned.stopped_by} ended the scan early.")
     return DONE
-
-
-def source_of(path: Path) -> str:
-    """The address of the repository the path lies in, without credentials; else the path's own name."""
-    folder = path.resolve()
-    for place in (folder, *folder.parents):
-        config = place / ".git" / "config"
-        if config.is_file():
-            found = re.search(
-                r'\[remote "origin"\][^\[]*?url\s*=\s*(\S+)', config.read_text(errors="replace")
-            )
-            return re.sub(r"(?<=://)[^/@]+@", "", found[1]) if found else place.name
-    return folder.name
 
 
 def _print(scanned: Scanned, options: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""Reports findings to a Chancery, in batches, each of which happens once however often it is sent."""
+"""Reports findings and declarations to a Chancery; each body happens once however often it is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class NotPosted(Exception):
-    """The server refused the findings or could not be reached; the message says which."""
+    """The server refused what was sent or could not be reached; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,16 @@ def post_findings(
                 "source": source,
                 "findings": [one.as_json() for one in batch],
             }
-            results.extend(_post(client, door, body)["results"])
+            results.extend(_post(client, door, "discoveries", body)["results"])
     return results
+
+
+def post_declarations(door: Door, body: dict[str, Any]) -> dict[str, Any]:
+    """Apply one file's declarations, or rehearse it; returns the server's answer. Raises NotPosted."""
+    _check_address(door.url)
+    headers = {"Authorization": f"Bearer {door.key}"}
+    with httpx.Client(headers=headers, timeout=door.timeout_s, transport=door.transport) as client:
+        return _post(client, door, "agents/apply", body)
 
 
 def _batches(findings: Sequence[Finding]) -> Iterator[Sequence[Finding]]:
@@ -67,9 +75,9 @@ def _check_address(url: str) -> None:
         raise NotPosted("The key would travel unencrypted. Use an https address.")
 
 
-def _post(client: httpx.Client, door: Door, body: dict[str, Any]) -> dict[str, Any]:
-    """Send one batch until it is taken or refused. All attempts carry one idempotency key."""
-    address = f"{door.url.rstrip('/')}/api/v1/discoveries"
+def _post(client: httpx.Client, door: Door, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Send one body until it is taken or refused. All attempts carry one idempotency key."""
+    address = f"{door.url.rstrip('/')}/api/v1/{resource}"
     headers = {"Idempotency-Key": str(uuid4())}
     problem, stated_wait = "", ""
     for attempt in range(ATTEMPTS):
@@ -104,7 +112,9 @@ def _wait(attempt: int, stated: str) -> float:
 def _words(response: httpx.Response) -> str:
     """The problem detail of the answer, or its status."""
     try:
-        detail = response.json().get("detail", "")
-    except (ValueError, AttributeError):
+        problem = response.json()
+        errors = [f"{name}: {words}." for name, words in problem.get("fields", {}).items()]
+        detail = " ".join([problem.get("detail", ""), *errors])
+    except (ValueError, AttributeError, KeyError, TypeError):
         detail = ""
     return f"The server answered {response.status_code}. {detail}".strip()
