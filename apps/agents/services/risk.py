@@ -52,7 +52,7 @@ def under_standing_policy(agents: Iterable[Agent]) -> RiskPolicy:
 
 def read_facts(agents: Sequence[Agent], rules: Rules, *, let_fall: bool = False) -> None:
     """Read the signs of these locked agents again and write down what changed. The held levels follow upward only;
-    with `let_fall` they become what the facts say now. Nine queries."""
+    with `let_fall` they become what the facts say now. A bounded number of queries, however many agents."""
     signs = signs_of(agents)
     known = RiskFacts.objects.in_bulk([agent.pk for agent in agents])
     changed = []
