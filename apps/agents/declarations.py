@@ -69,6 +69,7 @@ def schema(address: str = "") -> dict[str, Any]:
         "type": "object",
         "required": ["agents"],
         "additionalProperties": False,
+        "patternProperties": {"^x-": {}},
         "properties": {
             "version": {"const": 1, "description": "The version of this format"},
             BY_PLACE: {"type": "string", "description": "Its address; that of git's remote where it is left out"},

@@ -115,6 +115,9 @@ def test_a_key_declares_for_its_own_team_only(pipeline: APIClient) -> None:
     answer = apply(pipeline, item("New", team="Claims"))
     assert "agents.declare" in answer["results"][0]["faults"][0]["message"]
     assert apply(pipeline, item("New"))["applied"]
+    administrator = factories.client_of(factories.make_person(Role.ADMINISTRATOR), "write")
+    teamless = administrator.post("/api/v1/api-keys", {"name": "CI", "scopes": ["declare"]})
+    assert teamless.data["fields"] == {"team": "Choose the team whose agents it declares"}
     moved = apply(pipeline, item("New", team="Claims"))
     assert moved["applied"] is False
     other.refresh_from_db()

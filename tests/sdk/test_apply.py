@@ -109,6 +109,19 @@ def test_a_file_that_cannot_be_read_is_refused_before_anything_is_sent(
     assert told in capsys.readouterr().err
 
 
+def test_what_agents_share_is_written_once(tmp_path: Path) -> None:
+    file = tmp_path / "chancery.yaml"
+    file.write_text(
+        "x-shared: &shared\n  team: Orders\n  framework: crewai\n"
+        "agents:\n- name: a\n  <<: *shared\n  framework: autogen\n- {name: b, <<: *shared}\n"
+    )
+    read = reading.read_file(file)
+    assert read.faults == []
+    assert read.agents[0] == {"name": "a", "team": "Orders", "framework": "autogen"}
+    assert read.agents[1]["framework"] == "crewai"
+    assert (read.line_of("agents/0/framework"), read.line_of("agents/1/framework")) == (7, 3)
+
+
 def test_dates_and_numbers_stay_what_they_are(tmp_path: Path) -> None:
     file = tmp_path / "chancery.yaml"
     file.write_text("agents:\n- name: a\n  retention_days: 30\n  custom: {since: 2026-03-01, code: '007'}\n")

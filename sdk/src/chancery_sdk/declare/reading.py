@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+HEAD: Final = frozenset({"version", "repository", "agents"})  # and `x-`: what anchors stand in
 NAMES: Final = ("chancery.yaml", "chancery.yml")
 LARGEST: Final = 1_000_000
 MOST_VALUES: Final = 50_000
@@ -102,7 +103,7 @@ def _checked(file: DeclarationFile, value: Any) -> DeclarationFile:
     if not isinstance(value, dict) or not isinstance(value.get("agents"), list) or not value["agents"]:
         file.faults.append(Fault(file.line_of("agents"), "agents", "List at least one agent under agents:"))
         return file
-    for name in sorted(value.keys() - {"version", "repository", "agents"}):
+    for name in sorted(key for key in value.keys() - HEAD if not key.startswith("x-")):
         file.faults.append(Fault(file.line_of(name), name, "There is no such field"))
     if value.get("version", 1) != 1:
         file.faults.append(Fault(file.line_of("version"), "version", "This client reads version 1"))
@@ -138,8 +139,12 @@ class _Reader:
             raise Unreadable(Fault(line, pointer, "The file holds too many values, or is nested too deeply"))
         self.lines.setdefault(pointer, line)
         if isinstance(node, yaml.MappingNode):
-            loader.flatten_mapping(node)
-            return {key: self._value(loader, item, self._at(pointer, key), depth + 1) for key, item in self._pairs(node, pointer)}  # fmt: skip
+            self._refuse_doubles(node, pointer)
+            loader.flatten_mapping(
+                node
+            )  # `<<` first, so that what stands in the mapping itself comes last and wins
+            pairs = self._pairs(node, pointer)
+            return {key: self._value(loader, item, self._at(pointer, key), depth + 1) for key, item in pairs}
         if isinstance(node, yaml.SequenceNode):
             items = enumerate(node.value)
             return [self._value(loader, item, self._at(pointer, at), depth + 1) for at, item in items]
@@ -147,14 +152,20 @@ class _Reader:
             raise Unreadable(Fault(line, pointer, f"The tag {node.tag} means nothing here"))
         return loader.construct_object(node)  # type: ignore[no-untyped-call]
 
-    def _pairs(self, node: yaml.MappingNode, pointer: str) -> Iterator[tuple[str, yaml.Node]]:
+    def _refuse_doubles(self, node: yaml.MappingNode, pointer: str) -> None:
         seen: set[str] = set()
-        for key_node, item in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
+        for key_node, _ in node.value:
+            key = str(key_node.value)
             if key in seen:
-                self.faults.append(Fault(line, self._at(pointer, key), "It stands here twice"))
+                self.faults.append(
+                    Fault(key_node.start_mark.line + 1, self._at(pointer, key), "It stands here twice")
+                )
             seen.add(key)
-            self.lines[self._at(pointer, key)] = line
+
+    def _pairs(self, node: yaml.MappingNode, pointer: str) -> Iterator[tuple[str, yaml.Node]]:
+        for key_node, item in node.value:
+            key = str(key_node.value)
+            self.lines[self._at(pointer, key)] = key_node.start_mark.line + 1
             yield key, item
 
     @staticmethod
