@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.dispatch import receiver
 
 from apps.agents import risk
 from apps.agents.models import Agent, Blueprint
-from apps.agents.signals import agent_changed, instances_joined
-from apps.compliance.services.blueprints import cover_new_instances, follow_departure
+from apps.agents.signals import agent_changed, agents_changed, instances_joined
+from apps.compliance.services.blueprints import cover_new_instances, follow_departures
 from apps.compliance.services.certifications import follow_tier
 
 
 @receiver(agent_changed, dispatch_uid="compliance.follow_tier")
 def follow_risk(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -> None:
     """A certification counts for the tier it was given for and those below it."""
-    follow_departure(agent, fields)
+    follow_departures({agent: fields})
     if fields & set(risk.FIELDS):
         follow_tier(agent)
+
+
+@receiver(agents_changed, dispatch_uid="compliance.follow_departures")
+def follow_many(sender: type[Agent], changes: Mapping[Agent, set[str]], **_: Any) -> None:
+    """As below for many agents at once, before each is told by itself."""
+    follow_departures(changes)
 
 
 @receiver(instances_joined, dispatch_uid="compliance.cover_new_instances")

@@ -272,6 +272,24 @@ class TestCertification:
         }
         assert set(Agent.objects.values_list("certified_until", flat=True)) == {None}
 
+    def test_a_changed_definition_ends_what_was_judged_of_it_and_who_answers_for_it_judges_nothing(
+        self, curator: Principal
+    ) -> None:
+        officer = factories.make_person(Role.COMPLIANCE)
+        blueprint = define(curator)
+        make(blueprint, curator, "A", "B")
+        certify_blueprint(blueprint, judged(), actor=officer)
+        redefine(blueprint, curator, tags=["x"])
+        assert Certification.objects.filter(status="active").count() == 2
+        redefine(blueprint, curator, purpose="Pays bills.")
+        assert set(Certification.objects.values_list("status", flat=True)) == {"revoked"}
+        assert set(Agent.objects.values_list("certified_until", flat=True)) == {None}
+        assert Finding.objects.filter(kind="certification.departed").count() == 2
+        redefine(blueprint, curator, owner=officer)
+        with pytest.raises(NotPermitted) as refused:
+            certify_blueprint(blueprint, judged(), actor=officer)
+        assert refused.value.code == "compliance.certifier_is_owner"
+
     def test_a_definition_without_risk_answers_cannot_be_certified(self, curator: Principal) -> None:
         blueprint = create_blueprint(Definition("Loose", values={"framework": "x"}), actor=curator)
         with pytest.raises(Conflict) as refused:
