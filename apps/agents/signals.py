@@ -8,6 +8,10 @@ agents_discovered = Signal()
 agent_changed = Signal()
 """Sent inside the transaction with `agent` (locked), `actor` and `fields: set[str]` after a curated change."""
 
+agents_changed = Signal()
+"""Sent inside the transaction, before `agent_changed` for each, with `changes: dict[Agent, set[str]]` (locked) and `actor`
+after one act changed many."""
+
 agent_version_began = Signal()
 """Sent inside the transaction with `version` and `changes`, sentences of what differs from the one before."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +10,24 @@ from django.dispatch import receiver
 
 from apps.agents import risk
 from apps.agents.models import Agent, Blueprint
-from apps.agents.signals import agent_changed, coverage_asked, instances_joined
+from apps.agents.signals import agent_changed, agents_changed, coverage_asked, instances_joined
 from apps.compliance.queries import uncovered
-from apps.compliance.services.blueprints import cover_new_instances, follow_departure
+from apps.compliance.services.blueprints import cover_new_instances, follow_departures
 from apps.compliance.services.certifications import follow_tier
 
 
 @receiver(agent_changed, dispatch_uid="compliance.follow_tier")
 def follow_risk(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -> None:
     """A certification counts for the tier it was given for and those below it."""
-    follow_departure(agent, fields)
+    follow_departures({agent: fields})
     if fields & {*risk.FIELDS, "ai_act_class", "tier"}:
         follow_tier(agent)
+
+
+@receiver(agents_changed, dispatch_uid="compliance.follow_departures")
+def follow_many(sender: type[Agent], changes: Mapping[Agent, set[str]], **_: Any) -> None:
+    """As below for many agents at once, before each is told by itself."""
+    follow_departures(changes)
 
 
 @receiver(instances_joined, dispatch_uid="compliance.cover_new_instances")

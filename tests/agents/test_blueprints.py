@@ -34,6 +34,7 @@ from apps.compliance.services.certifications import CertificationRequest, Contro
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
 from apps.kit.errors import Conflict, DomainError, InvalidInput, NotPermitted, StaleWrite
+from apps.lifecycle.services.moves import adopt
 from apps.oversight.models import ToolPolicy
 from apps.oversight.services.blueprints import reset_blueprint, set_blueprint_policy, stop_blueprint
 from apps.oversight.services.policies import set_tool_policy
@@ -115,6 +116,21 @@ def test_instances_follow_the_definition_where_nobody_said_otherwise(curator: Pr
     redefine(blueprint, curator, framework="semantic-kernel")
     own.refresh_from_db()
     assert own.framework == "semantic-kernel", "it follows again"
+
+
+def test_an_instance_goes_on_following_after_it_was_adopted(curator: Principal) -> None:
+    blueprint = define(curator)
+    (agent,) = make(blueprint, curator, "A")
+    adoption = factories.make_adoption(level=3, purpose="Answers tellers.", name="A")
+    adopt(agent, adoption, actor=curator)
+    redefine(blueprint, curator, purpose="Answers tellers and clerks.", data_sensitivity=4)
+    agent.refresh_from_db()
+    assert (agent.state, agent.purpose, agent.tier) == ("registered", "Answers tellers and clerks.", 4)
+    edit_agent(agent, {"framework": "agno"}, actor=curator)
+    edit_agent(agent, {"framework": "crewai"}, actor=curator)
+    redefine(blueprint, curator, framework="autogen")
+    agent.refresh_from_db()
+    assert agent.framework == "autogen", "saying the same as the definition is following it"
 
 
 def test_what_the_definition_no_longer_says_stays_as_a_persons_word(curator: Principal) -> None:
@@ -271,6 +287,24 @@ class TestCertification:
             "done": 2
         }
         assert set(Agent.objects.values_list("certified_until", flat=True)) == {None}
+
+    def test_a_changed_definition_ends_what_was_judged_of_it_and_who_answers_for_it_judges_nothing(
+        self, curator: Principal
+    ) -> None:
+        officer = factories.make_person(Role.COMPLIANCE)
+        blueprint = define(curator)
+        make(blueprint, curator, "A", "B")
+        certify_blueprint(blueprint, judged(), actor=officer)
+        redefine(blueprint, curator, tags=["x"])
+        assert Certification.objects.filter(status="active").count() == 2
+        redefine(blueprint, curator, purpose="Pays bills.")
+        assert set(Certification.objects.values_list("status", flat=True)) == {"revoked"}
+        assert set(Agent.objects.values_list("certified_until", flat=True)) == {None}
+        assert Finding.objects.filter(kind="certification.departed").count() == 2
+        redefine(blueprint, curator, owner=officer)
+        with pytest.raises(NotPermitted) as refused:
+            certify_blueprint(blueprint, judged(), actor=officer)
+        assert refused.value.code == "compliance.certifier_is_owner"
 
     def test_a_definition_without_risk_answers_cannot_be_certified(self, curator: Principal) -> None:
         blueprint = create_blueprint(Definition("Loose", values={"framework": "x"}), actor=curator)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import fields as parts_of
 from typing import Any, TypeVar, overload
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -237,24 +238,36 @@ def remember_statements(agent: Agent, stated: Mapping[str, Any], *, actor: Princ
 
 
 def remember_many(stated: Mapping[Agent, Mapping[str, Any]], *, actor: Principal) -> None:
-    """As above for many agents, in one query."""
+    """As above for many agents, in one query.
+
+    What says the same as an instance's definition is no word of its own: it follows the definition there (again).
+    """
+    own, same = [], []
+    for agent, values in stated.items():
+        definition = agent.blueprint.defaults if agent.blueprint else {}
+        for name, value in values.items():
+            said = stored(name, value)
+            follows = name in definition and definition[name] == said
+            origin = Origin.BLUEPRINT if follows else Origin.PERSON
+            claim = Claim(agent=agent, field=name, origin=origin, source="", value=said, stated_by=actor)
+            (same if follows else own).append(claim)
     Claim.objects.bulk_create(
-        [
-            Claim(
-                agent=agent,
-                field=name,
-                origin=Origin.PERSON,
-                source="",
-                value=stored(name, value),
-                stated_by=actor,
-            )
-            for agent, values in stated.items()
-            for name, value in values.items()
-        ],
+        own + same,
         update_conflicts=True,
         unique_fields=["agent", "field", "origin", "source"],
         update_fields=["value", "claimed_at", "stated_by"],
     )
+    if same:
+        _take_back({(claim.agent.pk, claim.field) for claim in same})
+
+
+def _take_back(words: set[tuple[UUID, str]]) -> None:
+    """Forget what people said on these fields of these agents."""
+    held = Claim.objects.filter(
+        agent__in={pk for pk, _ in words}, field__in={field for _, field in words}, origin=Origin.PERSON
+    )
+    pairs = held.values_list("pk", "agent_id", "field")
+    Claim.objects.filter(pk__in=[pk for pk, agent, field in pairs if (agent, field) in words]).delete()
 
 
 def record_problems(agent: Agent, changed: set[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ differ and uses nothing else; one that departs from it later loses what it held 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -32,10 +33,8 @@ from apps.compliance.services.certifications import (
     CertificationRequest,
     check_certifier,
     check_request,
-    end_certification,
-    refresh_status,
 )
-from apps.compliance.services.findings import FindingDraft, raise_finding
+from apps.compliance.services.findings import FindingDraft, raise_findings
 from apps.compliance.signals import certification_ended, certification_issued
 from apps.identity.access import require
 from apps.identity.models import Principal
@@ -59,19 +58,10 @@ def certify_blueprint(
     """
     blueprint = lock_blueprint(blueprint)
     require(actor, Permission.COMPLIANCE_CERTIFY, blueprint.team_id)
-    assessment = assess({name: blueprint.defaults.get(name) for name in RISK_FIELDS})
-    if assessment is None:
-        raise Conflict(
-            f"The definition of {blueprint.name} has no risk tier; answer its four risk questions first.",
-            code="compliance.tier_missing",
-        )
-    if actor.kind != Principal.Kind.HUMAN:
-        raise NotPermitted(
-            "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
-        )
+    tier = _certifiable_tier(blueprint, actor)
     check_request(request)
     agents, hidden = instances_within_reach(blueprint, actor=actor)
-    given = _keep(blueprint, request, agents, assessment.tier, actor)
+    given = _keep(blueprint, request, agents, tier, actor)
     results = [_result(agent, given, actor) for agent in agents]
     _issue(given, [one.agent for one in results if one.status == "done" and one.agent], actor)
     _record("compliance.blueprint.certified", given, actor, given.evidence, results + hidden)
@@ -126,22 +116,48 @@ def cover_new_instances(blueprint: Blueprint, agents: Sequence[Agent]) -> None:
         _issue(given, covered, system_principal())
 
 
-def follow_departure(agent: Agent, fields: Collection[str]) -> None:
-    """After a change of what certifications judge: end those held through a blueprint that it no longer is.
-
-    `agent` is the row its caller has locked. One query where it holds none.
+def follow_departures(changes: Mapping[Agent, Collection[str]]) -> None:
+    """After changes of what certifications judge: end those held through a blueprint that an agent no longer is as, and
+    raise a finding for each. The agents are locked by whoever changed them; a few queries whatever their number.
     """
-    if not set(fields) & set(CERTIFIED):
+    agents = {agent.pk: agent for agent, fields in changes.items() if set(fields) & set(CERTIFIED)}
+    if not agents:
         return
-    held = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE).exclude(through=None)
-    for certification in held.select_related("through__blueprint", "framework"):
-        given = certification.through
-        differs = _differs(agent, given) if given else ""
-        if given and differs:
-            why = f"It is no longer as {given.blueprint.name} was certified: {differs}."
-            end_certification(certification, Certification.Status.REVOKED, why, actor=system_principal())
-            refresh_status(agent, timezone.now())
-            raise_finding(_departed(agent, certification, why))
+    held = Certification.objects.filter(agent__in=agents, status=Certification.Status.ACTIVE).exclude(
+        through=None
+    )
+    ending: dict[str, list[Certification]] = defaultdict(list)
+    for one in held.select_related("through__blueprint", "framework"):
+        differs = _differs(agents[one.agent_id], one.through) if one.through else ""
+        if one.through and differs:
+            ending[f"It is no longer as {one.through.blueprint.name} was certified: {differs}."].append(one)
+    for why, certifications in ending.items():
+        rows = Certification.objects.filter(pk__in=[one.pk for one in certifications])
+        concerned = [agents[one.agent_id] for one in certifications]
+        _end_many(rows, Certification.Status.REVOKED, why, concerned, system_principal())
+        raise_findings([_departed(agents[one.agent_id], one, why) for one in certifications])
+
+
+def _certifiable_tier(blueprint: Blueprint, actor: Principal) -> int:
+    """The tier of a definition that this actor may judge."""
+    assessment = assess({name: blueprint.defaults.get(name) for name in RISK_FIELDS})
+    if assessment is None:
+        raise Conflict(
+            f"The definition of {blueprint.name} has no risk tier; answer its four risk questions first.",
+            code="compliance.tier_missing",
+        )
+    if actor.kind != Principal.Kind.HUMAN:
+        raise NotPermitted(
+            "A person certifies; this is not a person's credential.", code="compliance.certifier_not_a_person"
+        )
+    if needs_certification(assessment.tier) and str(actor.pk) in (
+        blueprint.defaults.get(n) for n in ("owner", "deputy")
+    ):
+        raise NotPermitted(
+            f"{blueprint.name} is tier {assessment.tier}: whom its definition names as owner or deputy cannot certify it.",
+            code="compliance.certifier_is_owner",
+        )
+    return assessment.tier
 
 
 def _keep(

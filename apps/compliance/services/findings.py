@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from apps.agents.models import Agent
 from apps.compliance.models import Certification, Finding
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
-from apps.identity.services.ledger import record_act, system_principal
+from apps.identity.services.ledger import Act, record_act, record_acts, system_principal
 from apps.kit.errors import Conflict, InvalidInput
 
 
@@ -54,14 +54,37 @@ def raise_finding(draft: FindingDraft) -> Finding | None:
         "compliance.finding.opened",
         actor=system_principal(),
         target=("agent", draft.agent.pk),
-        detail={
-            "finding": finding.pk,
-            "kind": draft.kind,
-            "severity": draft.severity,
-            "title": finding.title,
-        },
+        detail=_told(finding),
     )
     return finding
+
+
+@transaction.atomic
+def raise_findings(drafts: Sequence[FindingDraft]) -> None:
+    """As above for findings of agents their caller has locked, each of a key of its own: three queries."""
+    keys = [draft.key[:400] for draft in drafts]
+    known = set(Finding.objects.filter(key__in=keys).values_list("agent_id", "key"))
+    now = timezone.now()
+    opened = [
+        Finding(
+            agent=draft.agent, key=draft.key[:400], certification=draft.certification, kind=draft.kind, severity=draft.severity,
+            title=draft.title[:300], detail=draft.detail, evidence=dict(draft.evidence), opened_at=now,
+        )
+        for draft in drafts
+        if (draft.agent.pk, draft.key[:400]) not in known
+    ]  # fmt: skip
+    Finding.objects.bulk_create(opened)
+    actor = system_principal()
+    record_acts(
+        [
+            Act("compliance.finding.opened", actor, ("agent", one.agent_id), detail=_told(one))
+            for one in opened
+        ]
+    )
+
+
+def _told(finding: Finding) -> dict[str, Any]:
+    return {"finding": finding.pk, "kind": finding.kind, "severity": finding.severity, "title": finding.title}
 
 
 @transaction.atomic
