@@ -229,7 +229,8 @@ def remember_many(stated: Mapping[Agent, Mapping[str, Any]], *, actor: Principal
 
     What says the same as an instance's definition is no word of its own: it follows the definition there (again).
     """
-    own, same = [], []
+    own: list[Claim] = []
+    same: list[Claim] = []
     for agent, values in stated.items():
         definition = agent.blueprint.defaults if agent.blueprint else {}
         for name, value in values.items():
