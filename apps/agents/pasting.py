@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -62,7 +61,7 @@ def rows_in(text: str) -> list[Row]:
 
 def agents_in(text: str, visible: QuerySet[Agent]) -> tuple[list[Agent], list[InstanceResult]]:
     """The agents that lines name by number, id, slug or a name only one has, and the lines that name none; one query."""
-    words = list(dict.fromkeys(part.strip() for part in re.split(r"[\n,;]", text) if part.strip()))[:500]
+    words = list(dict.fromkeys(part.strip() for part in text.splitlines() if part.strip()))[:500]
     named = Q(slug__in=words) | Q(name__in=words) | Q(pk__in=_ids(words))
     numbers = {number: word for word in words if (number := agent_id_of(word)) is not None}
     by_word: dict[str, list[Agent]] = {}

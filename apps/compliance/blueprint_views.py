@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.agents.blueprint_forms import levels_of
-from apps.agents.models import Blueprint
+from apps.agents.models import Blueprint, State
 from apps.agents.queries.blueprints import instances_of
 from apps.agents.risk import assess
 from apps.agents.views.blueprints import act_result
@@ -33,8 +33,10 @@ def blueprint_certification(request: PageRequest, blueprint_id: UUID) -> HttpRes
     """The certifications of a definition, and which instances none covers."""
     found = visible_blueprint(request, blueprint_id)
     now = timezone.now()
-    uncovered = instances_of(found, actor=request.actor).filter(
-        Q(certified_until=None) | Q(certified_until__lte=now)
+    uncovered = (
+        instances_of(found, actor=request.actor)
+        .exclude(state=State.RETIRED)
+        .filter(Q(certified_until=None) | Q(certified_until__lte=now))
     )
     context = {
         "blueprint": found,

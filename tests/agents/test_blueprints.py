@@ -198,6 +198,12 @@ def test_a_grant_reaches_every_instance_and_those_to_come(curator: Principal) ->
     )
     assert told(again.results) == {"done": 2, "kept": 1}
     assert told_of(first, "agents.grant.given")["blueprint"] == "Branch teller"
+    retired = factories.make_agent("retired", tier=1, name="D", blueprint=blueprint)
+    assert told(attach_agents(blueprint, [retired.pk], actor=curator).results) == {"unchanged": 1}
+    assert told(grant_to_blueprint(blueprint, GrantRequest(tool, "Again"), actor=curator).results) == {
+        "done": 2,
+        "kept": 1,
+    }
     grant = blueprint.grants.get(revoked_at=None)
     assert told(revoke_from_blueprint(grant, actor=curator, reason="Over").results) == {"done": 2}
     assert list(ToolGrant.objects.active().values_list("agent__name", flat=True)) == ["B"]

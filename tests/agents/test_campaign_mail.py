@@ -173,6 +173,20 @@ def test_a_server_that_is_away_and_a_campaign_that_is_closed(
     assert CampaignMail.objects.get().state == "failed"
 
 
+def test_somebody_who_left_gets_none(inbox: Inbox, curator: Principal) -> None:
+    campaign, first, _ = ask(curator)
+    campaign.title = "Q4\nBcc: everybody@example.org"
+    campaign.save()
+    remind_owners()
+    Principal.objects.filter(pk=first.owner_id).update(is_active=False)
+    other = factories.make_person(Role.OWNER)
+    CampaignMail.objects.create(campaign=campaign, person=other, step=1)
+    assert send_waiting_mails() == 1
+    assert [mail["To"] for mail in inbox.mails] == [other.person.email]
+    assert inbox.mails[0]["Bcc"] is None
+    assert CampaignMail.objects.get(person=first.owner).problem == "This person has no open account."
+
+
 def test_without_a_server_the_page_says_so(curator: Principal) -> None:
     campaign, _, _ = ask(curator)
     remind_owners()

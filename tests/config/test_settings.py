@@ -53,3 +53,13 @@ def test_a_wrong_value_refuses_to_start_and_names_the_variable(
     assert "ImproperlyConfigured" in last
     assert name in last or name in started.stderr.rpartition("ImproperlyConfigured")[2]
     assert words in last
+
+
+def test_the_mail_server_is_read_from_its_address() -> None:
+    probe = "from config import settings as s; print(s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_USER, s.EMAIL_USE_TLS, s.EMAIL_USE_SSL)"
+    given = {"CHANCERY_EMAIL_URL": "smtp+tls://desk%40bank:secret@mail.example"}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, env={"PATH": os.environ["PATH"], **GOOD, **given},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["mail.example", "587", "desk@bank", "True", "False"]

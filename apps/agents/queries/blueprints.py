@@ -10,7 +10,7 @@ from django.db.models import Count, Q, QuerySet
 
 from apps.agents.definitions import differing, differing_fields
 from apps.agents.fields import FIELDS, SHAREABLE, names_of, stored, words_of
-from apps.agents.models import Agent, Blueprint, Claim, Origin
+from apps.agents.models import Agent, Blueprint, Claim, Origin, State
 from apps.identity.models import Principal
 
 Shared = tuple[str, str]
@@ -46,7 +46,9 @@ def instances_of(blueprint: Blueprint, *, actor: Principal) -> QuerySet[Agent]:
 
 
 def differing_instances(blueprint: Blueprint, *, actor: Principal) -> QuerySet[Agent]:
-    return instances_of(blueprint, actor=actor).filter(differing(blueprint.defaults))
+    """Those in use that are not as defined; a retired one is history."""
+    rows = instances_of(blueprint, actor=actor).exclude(state=State.RETIRED)
+    return rows.filter(differing(blueprint.defaults))
 
 
 def instance_lines(blueprint: Blueprint, agents: Sequence[Agent]) -> list[InstanceLine]:

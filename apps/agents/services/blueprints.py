@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 
 from apps.agents.definitions import HIDDEN, InstanceResult, refused, said, told
 from apps.agents.fields import FIELDS, SHAREABLE, is_empty, restored, words_of
-from apps.agents.models import Agent, Blueprint
+from apps.agents.models import Agent, Blueprint, State
 from apps.agents.services.bulk import Outcome
 from apps.agents.services.definitions import (
     follow_definition,
@@ -122,9 +122,9 @@ def remove_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> 
 def instances_within_reach(
     blueprint: Blueprint, *, actor: Principal
 ) -> tuple[list[Agent], list[InstanceResult]]:
-    """The instances on record that the actor sees, locked, and a refusal for each of the others. A step of an act on
+    """The instances in use that the actor sees, locked, and a refusal for each of the others; a retired one is history. A step of an act on
     a locked blueprint."""
-    rows = Agent.objects.filter(blueprint=blueprint).on_record()
+    rows = Agent.objects.filter(blueprint=blueprint).on_record().exclude(state=State.RETIRED)
     seen = set(rows.visible_to(actor).values_list("pk", flat=True))
     hidden = rows.count() - len(seen)
     return lock_instances(seen), [

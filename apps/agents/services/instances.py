@@ -205,8 +205,8 @@ def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
             agent,
             f"It is an instance of {agent.blueprint.name}; detach it there first.",
         )
-    if agent.merged_into_id or agent.withdrawn_at:
-        return InstanceResult(agent.name, "refused", agent, "It is on record no longer.")
+    if agent.merged_into_id or agent.withdrawn_at or agent.state == State.RETIRED:
+        return InstanceResult(agent.name, "refused", agent, "It is retired, or on record no longer.")
     return None
 
 

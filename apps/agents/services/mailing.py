@@ -117,7 +117,9 @@ def _claim(pk: UUID) -> CampaignMail | None:
 
 def _send(mail: CampaignMail) -> bool:
     address = (
-        Person.objects.filter(principal=mail.person, is_active=True).values_list("email", flat=True).first()
+        Person.objects.filter(principal=mail.person, principal__is_active=True, is_active=True)
+        .values_list("email", flat=True)
+        .first()
     )
     if address is None:
         return _failed(mail, "This person has no open account.", for_good=True)
@@ -191,7 +193,9 @@ def _message(mail: CampaignMail, address: str) -> EmailMessage:
         "Auto-Submitted": "auto-generated",
     }
     body = render_to_string("agents/mail/campaign.txt", context)
-    return EmailMessage(f"{subject}: {mail.campaign.title}", body, to=[address], headers=headers)
+    return EmailMessage(
+        " ".join(f"{subject}: {mail.campaign.title}".split()), body, to=[address], headers=headers
+    )
 
 
 def _role(agent: Agent, person: Principal) -> str:
