@@ -8,8 +8,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings as settings_of_django
 from django.core.cache import cache
 from django.test import Client, TransactionTestCase
+from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 from psycopg.types.json import Jsonb
 from rest_framework.test import APIClient
@@ -57,6 +59,24 @@ def empty_tables(*_: Any) -> None:
 
 
 TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assign]
+ORDINARY = settings_of_django._wrapped
+LOAD_MIDDLEWARE = ClientHandler.load_middleware
+loaded: list[Any] = []
+
+
+def load_middleware_once(handler: ClientHandler, is_async: bool = False) -> None:
+    """Every test client asks the same middleware: reading the static files anew for each is most of what a request
+    costs here. Settings that a test changes get a chain of their own."""
+    if settings_of_django._wrapped is not ORDINARY or is_async:
+        LOAD_MIDDLEWARE(handler, is_async)
+        return
+    if not loaded:
+        LOAD_MIDDLEWARE(handler)
+        loaded.append(handler._middleware_chain)  # type: ignore[attr-defined]
+    handler._middleware_chain = loaded[0]  # type: ignore[attr-defined]
+
+
+ClientHandler.load_middleware = load_middleware_once  # type: ignore[method-assign]
 
 
 @pytest.fixture(scope="session")
