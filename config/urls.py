@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from apps.agents.views import registry as agent_views
 from config import health
+from config.schema import SchemaView
 from config.views import home
 
 api: list[URLPattern | URLResolver] = [
@@ -15,7 +16,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("apps.oversight.api.urls")),
     path("", include("apps.activity.api.urls")),
     path("", include("apps.agents.api.urls")),
-    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema", SchemaView.as_view(), name="api-schema"),
 ]
 
 

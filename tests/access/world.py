@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.test import Client
@@ -251,6 +252,7 @@ def make_candidate(agent: Agent) -> Candidate:
     return report_findings([found], origins, actor=factories.make_person(Role.CURATOR))[0].candidate
 
 
+@cache
 def endpoints() -> dict[str, tuple[str, set[str]]]:
     """Every address of the project: name -> (route, parameters)."""
     return dict(sorted(_walk(get_resolver(), "", "")))
