@@ -160,24 +160,40 @@ def follow_record(agent: Agent, fields: set[str], *, actor: Principal) -> None:
 
 
 @overload
-def lock_agent(agent: Agent, *, version: int | None = None) -> Agent: ...
+def lock_agent(agent: Agent, *, version: int | None = None, off_record_too: bool = False) -> Agent: ...
 
 
 @overload
-def lock_agent(agent: Agent, *, version: int | None = None, kind: type[A]) -> A: ...
+def lock_agent(
+    agent: Agent, *, version: int | None = None, off_record_too: bool = False, kind: type[A]
+) -> A: ...
 
 
-def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = Agent) -> Agent:
-    """The row, locked against other writers, as an instance of `kind` (Agent or a proxy of it).
+def lock_agent(
+    agent: Agent, *, version: int | None = None, off_record_too: bool = False, kind: type[Agent] = Agent
+) -> Agent:
+    """The row, locked against other writers, as an instance of `kind` (Agent or a proxy of it). Two queries.
 
-    Raises StaleWrite when the row is past `version`. Two queries.
+    Raises StaleWrite when the row is past `version`, Conflict when it was merged or withdrawn: only what ends or undoes
+    something takes those too.
     """
     locked = next(iter(lock_agents([agent.pk], kind=kind)), None)
     if locked is None:
         raise Agent.DoesNotExist(f"There is no agent {agent.pk}.")
+    if not off_record_too:
+        require_on_record(locked)
     if version is not None and locked.version != version:
         raise StaleWrite(f"{locked.name} was changed meanwhile; it is at version {locked.version} now.")
     return locked
+
+
+def require_on_record(agent: Agent) -> None:
+    """Raise Conflict for a record that lives on as history only: nothing new becomes of it."""
+    if agent.merged_into is not None:
+        words = f"{agent.name} was merged into {agent.merged_into.ref}; that one is on record."
+        raise Conflict(words, code="agents.agent.off_record")
+    if not agent.is_on_record:
+        raise Conflict(f"{agent.name} was withdrawn from the register.", code="agents.agent.off_record")
 
 
 @overload
