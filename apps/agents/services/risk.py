@@ -78,6 +78,14 @@ def refresh_risk(agents: Sequence[Agent], *, actor: Principal) -> None:
         write_tiers(raised, policy, actor=actor, reason="Facts on record raise it.")
 
 
+def move_under(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal) -> list[Agent]:
+    """Judge these locked agents by a policy that they do not stand under yet: by the facts as they are now, however they
+    were judged before. Returns those whose tier moved."""
+    read_facts(agents, policy.parsed, let_fall=True)
+    reason = f"Risk policy version {policy.number}: {policy.reason}"
+    return write_tiers(agents, policy, actor=actor, reason=reason)
+
+
 def write_tiers(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal, reason: str) -> list[Agent]:
     """Write the tier that the policy gives to each of these locked agents; returns those that moved.
 
@@ -166,7 +174,7 @@ def _would_rise(agent: Agent) -> bool:
 
 
 def read_fleet(*, step: int = STEP) -> int:
-    """Read the facts of every agent again; returns how many. An agent somebody is writing to waits for the next time."""
+    """Read the facts of every agent on record again; returns how many. An agent somebody is writing to waits for the next time."""
     actor, done = system_principal(), 0
     last: UUID | None = None
     while batch := _next_batch(last, step, actor):
@@ -177,10 +185,10 @@ def read_fleet(*, step: int = STEP) -> int:
 @transaction.atomic
 def _next_batch(last: UUID | None, step: int, actor: Principal) -> list[UUID]:
     """One batch after the agent `last` by id, in a transaction of its own; the ids it covered."""
-    after = Agent.objects.order_by("pk") if last is None else Agent.objects.filter(pk__gt=last).order_by("pk")
+    rows = Agent.objects.on_record().order_by("pk")
+    after = rows if last is None else rows.filter(pk__gt=last)
     ids = list(after.values_list("pk", flat=True)[:step])
-    locked = Agent.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
-    agents = list(locked.select_related("risk_facts").filter(pk__in=ids).order_by("pk"))
+    agents = list(rows.select_for_update(no_key=True, skip_locked=True).filter(pk__in=ids))
     if agents:
         refresh_risk(agents, actor=actor)
     return ids
