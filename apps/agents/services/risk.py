@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from auditlog.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from apps.agents.models import Agent, RiskFacts, RiskPolicy, facts_of
 from apps.agents.queries.risk_signs import signs_of
 from apps.agents.risk import FIELDS, Rules, Sign, fact_levels
+from apps.agents.services.auditing import write_agents
 from apps.agents.signals import agent_changed
-from apps.identity.audit import entry_values
 from apps.identity.models import Principal
 from apps.identity.services.ledger import Act, record_acts, system_principal
 
@@ -112,15 +109,11 @@ def write_tiers(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal
 def _write_moved(
     moved: list[Agent], before: dict[UUID, int | None], policy: RiskPolicy, actor: Principal, reason: str
 ) -> None:
-    now = timezone.now()
     for agent in moved:
         agent.version += 1
-        agent.updated_at = now
-    plain: QuerySet[Agent] = QuerySet(Agent)
-    columns = ["tier", "risk_policy", "version", "updated_at"]
-    plain.bulk_create(moved, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    changes = [(agent, {"tier": [before[agent.pk], agent.tier]}) for agent in moved]
+    write_agents(changes, ["tier", "risk_policy"], actor=actor)
     record_acts([_act(agent, before[agent.pk], policy, actor, reason) for agent in moved])
-    _log(moved, before, actor)
     for agent in moved:
         agent_changed.send(sender=Agent, agent=agent, actor=actor, fields={"tier"})
 
@@ -135,20 +128,6 @@ def _act(agent: Agent, before: int | None, policy: RiskPolicy, actor: Principal,
         "why": assessment.sentence if assessment else "",
     }
     return Act("agents.agent.retiered", actor, ("agent", agent.pk), reason, detail)
-
-
-def _log(moved: list[Agent], before: dict[UUID, int | None], actor: Principal) -> None:
-    """django-auditlog sees single saves only; a bulk write tells it itself."""
-    kind, values = ContentType.objects.get_for_model(Agent), entry_values(actor)
-    LogEntry.objects.bulk_create(
-        [
-            LogEntry(
-                content_type=kind, object_pk=str(agent.pk), object_repr=agent.name, action=LogEntry.Action.UPDATE,
-                changes={"tier": [str(before[agent.pk]), str(agent.tier)]}, **values,
-            )
-            for agent in moved
-        ]
-    )  # fmt: skip
 
 
 def _facts(
