@@ -12,6 +12,7 @@ from django.urls import reverse
 from apps.agents.ai_act import Outcome, questionnaire, walk
 from apps.agents.models import Agent, AiActClassification, Claim
 from apps.agents.quality import in_queue
+from apps.agents.queries.ai_act import told
 from apps.agents.services.ai_act import (
     Answer,
     answer_questions,
@@ -36,6 +37,27 @@ CREDIT = BEFORE_USES | {f"H{number}": number == 6 for number in range(1, 7)}
 
 def reasoned(said: dict[str, bool]) -> dict[str, Answer]:
     return {name: Answer(yes, f"Because of {name}") for name, yes in said.items()}
+
+
+@pytest.mark.django_db
+def test_a_concluded_one_stays_as_it_was_concluded_when_the_questions_change() -> None:
+    """Stored as by a questionnaire whose questions had other names, of which today's answers nothing."""
+    agent, curator = factories.make_agent("registered", tier=1), factories.make_person(Role.CURATOR)
+    done = classify_agent(agent, reasoned(BEFORE_USES | NO_USE | SILENT | {"T4": True}), actor=curator)
+    before = told(done)
+    answers = {f"old-{name}": one for name, one in done.answers.items()}
+    asked = [one | {"id": f"old-{one['id']}"} for one in done.path["asked"]]
+    AiActClassification.objects.update(answers=answers, path=done.path | {"asked": asked})
+    after = told(AiActClassification.objects.get())
+    assert walk(after.classification.said).outcome is None
+    assert after.outcome == "Transparency duties"
+    assert (after.role, after.duties, after.dates) == (before.role, before.duties, before.dates)
+    assert [line.words for line in after.stages] == [line.words for line in before.stages if line.answers]
+    assert after.answered == before.answered == len(done.answers)
+    api = factories.client_of(curator, "read").get(f"/api/v1/agents/{agent.pk}/ai-act").data["results"][0]
+    assert (api["outcome"], api["open"]) == ("transparency", [])
+    AiActClassification.objects.update(path={})
+    assert told(AiActClassification.objects.get()).outcome == "Transparency duties"
 
 
 class TestDeciding:

@@ -11,8 +11,9 @@ from apps.agents.ai_act.deciding import (
     most_left,
     walk,
 )
+from apps.agents.ai_act.keeping import kept, walk_of
 from apps.agents.ai_act.questionnaire import Question, Questionnaire, Stage, questionnaire
 
 __all__ = [
-    "CLASS_OF", "DUTY_WORDS", "OUTCOME_WORDS", "Applies", "Outcome", "Question", "Questionnaire", "Stage", "Step", "Walk", "most_left", "questionnaire", "walk",
+    "CLASS_OF", "DUTY_WORDS", "OUTCOME_WORDS", "Applies", "Outcome", "Question", "Questionnaire", "Stage", "Step", "Walk", "kept", "most_left", "questionnaire", "walk", "walk_of",
 ]  # fmt: skip

@@ -67,7 +67,8 @@ class Applies:
 @dataclass(frozen=True)
 class Walk:
     """How far the answers lead. `asked` are the questions that mattered, answered or not, in order; `open` those of the
-    stage reached that wait for an answer. Without `outcome` it is not decided yet."""
+    stage reached that wait for an answer. Without `outcome` it is not decided yet. `stages` and `dates` are those of the day
+    it was concluded; None: today's."""
 
     asked: tuple[Question, ...]
     open: tuple[Question, ...]
@@ -78,6 +79,8 @@ class Walk:
     duties: tuple[str, ...] = ()
     area: str = ""
     derogation: str = ""
+    stages: tuple[Stage, ...] | None = None
+    dates: tuple[Applies, ...] | None = None
 
     @property
     def role(self) -> str:
@@ -86,7 +89,7 @@ class Walk:
     @property
     def applies(self) -> tuple[Applies, ...]:
         """What binds it from when, the earliest first; nothing while undecided or out of scope."""
-        return tuple(sorted(_applies(self), key=lambda one: one.day))
+        return tuple(sorted(_applies(self), key=lambda one: one.day)) if self.dates is None else self.dates
 
 
 class _Open(Exception):

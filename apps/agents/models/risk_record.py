@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -48,7 +50,8 @@ class AiActClassification(models.Model):
 
     One at a time is a draft; concluded it gets its number and stays. `answers` is {question id: {"answer": true,
     "reason": "…", "by": name}}; of a concluded one only those that mattered. `outcome` is finer than the class on record:
-    it tells the two kinds of high risk apart.
+    it tells the two kinds of high risk apart. `path` is the way to it as it was concluded (`ai_act.kept`), empty for a draft
+    and for those concluded before it was kept.
     """
 
     class State(models.TextChoices):
@@ -63,6 +66,7 @@ class AiActClassification(models.Model):
     questionnaire = models.CharField(max_length=20)
     answers = models.JSONField(default=dict)
     outcome = models.CharField(max_length=20, blank=True)
+    path = models.JSONField(default=dict)
     roles = models.JSONField(default=list)
     duties = models.JSONField(default=list)
     begun_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
@@ -92,7 +96,14 @@ class AiActClassification(models.Model):
 
     @property
     def walk(self) -> ai_act.Walk:
-        return ai_act.walk(self.said)
+        """Where the answers of a draft lead by today's questions; of a concluded one what it was concluded as."""
+        if self.path:
+            return ai_act.walk_of(self.path)
+        found = ai_act.walk(self.said)
+        if self.state == self.State.DRAFT:
+            return found
+        outcome = ai_act.Outcome(self.outcome)
+        return replace(found, outcome=outcome, roles=tuple(self.roles), duties=tuple(self.duties), open=())
 
 
 def stated_of(agent: Agent) -> Stated:

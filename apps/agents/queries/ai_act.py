@@ -82,7 +82,7 @@ class Told:
 
     @property
     def duties(self) -> list[str]:
-        return [DUTY_WORDS[duty] for duty in self.walk.duties]
+        return [DUTY_WORDS.get(duty, duty) for duty in self.walk.duties]
 
     @property
     def dates(self) -> list[tuple[Applies, bool]]:
@@ -107,9 +107,9 @@ def told(classification: AiActClassification) -> Told:
             stage, words.get(stage.key, ""), _answers(stage, found, classification.answers),
             found.stage is not None and found.stage.key == stage.key,
         )
-        for stage in questionnaire().stages
+        for stage in (questionnaire().stages if found.stages is None else found.stages)
     ]  # fmt: skip
-    return Told(classification, found, stages, most_left(classification.said))
+    return Told(classification, found, stages, 0 if found.outcome else most_left(classification.said))
 
 
 def classifications_of(agent: Agent) -> tuple[AiActClassification | None, list[AiActClassification]]:

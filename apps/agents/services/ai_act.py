@@ -15,7 +15,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from apps.agents.access import may
-from apps.agents.ai_act import CLASS_OF, OUTCOME_WORDS, Outcome, questionnaire
+from apps.agents.ai_act import CLASS_OF, OUTCOME_WORDS, Outcome, kept, questionnaire
 from apps.agents.models import Agent, AiActClassification
 from apps.agents.services.registry import (
     apply_changes,
@@ -103,7 +103,7 @@ def conclude_classification(draft: AiActClassification, *, actor: Principal) -> 
     highest = agent.ai_act_classifications.aggregate(highest=Max("number"))["highest"] or 0
     draft.answers = {one.id: draft.answers[one.id] for one in found.asked}
     draft.number, draft.state, draft.outcome = highest + 1, AiActClassification.State.CONCLUDED, found.outcome
-    draft.roles, draft.duties = list(found.roles), list(found.duties)
+    draft.roles, draft.duties, draft.path = list(found.roles), list(found.duties), kept(found)
     draft.concluded_by, draft.concluded_at, draft.version = actor, timezone.now(), draft.version + 1
     draft.save()
     _put_on_record(agent, draft, found.outcome, actor)
