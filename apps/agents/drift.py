@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Concat
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Concat, Substr
 from django.utils import timezone
 
+from apps.agents.fields import CUSTOM
 from apps.agents.models import Claim, Declaration, Dependency, ModelEndpoint, NodeKind, Origin
 
 TIME_TO_BE_SEEN = timedelta(days=7)
@@ -58,13 +59,13 @@ def other_models() -> QuerySet[Dependency]:
 def values_overridden() -> QuerySet[Claim]:
     """Declared values that a person's word stands before, until somebody settles it."""
     says = Declaration.objects.filter(
-        agent=OuterRef("agent"),
-        repository=OuterRef("source"),
-        withdrawn_at=None,
-        body__has_key=OuterRef("field"),
-    )
+        agent=OuterRef("agent"), repository=OuterRef("source"), withdrawn_at=None
+    ).filter(Q(body__has_key=OuterRef("field")) | Q(body__custom__has_key=OuterRef("key")))
     person = Claim.objects.filter(agent=OuterRef("agent"), field=OuterRef("field"), origin=Origin.PERSON)
-    return Claim.objects.filter(
+    key = Substr("field", len(CUSTOM) + 1)  # of a custom field; of another field no custom field's name
+    return Claim.objects.annotate(
+        key=Case(When(field__startswith=CUSTOM, then=key), default=Value(""))
+    ).filter(
         Exists(says),
         Exists(person.exclude(value=OuterRef("value"))),
         origin=Origin.DECLARED,

@@ -72,14 +72,43 @@ SHAREABLE = tuple(
 )  # what a blueprint may say for all
 
 
+CUSTOM = "custom."  # a custom field has its sources by itself, as `custom.<key>`
+
+
+def spec_of(name: str) -> Field:
+    """The field a source speaks of: a curated one, or one custom field."""
+    if not name.startswith(CUSTOM):
+        return FIELDS[name]
+    return Field(name, name.removeprefix(CUSTOM).replace("_", " ").capitalize(), "custom_value")
+
+
+def spread(values: Mapping[str, Any]) -> dict[str, Any]:
+    """{"custom": {"site": "HEL"}} as {"custom.site": "HEL"}; everything else as it is."""
+    said = {name: value for name, value in values.items() if name != "custom"}
+    return said | {f"{CUSTOM}{key}": value for key, value in (values.get("custom") or {}).items()}
+
+
+def gathered(agent: Agent, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What `spread` gave as values to set: custom fields among the others that the agent has, empty ones taken out."""
+    own = {name.removeprefix(CUSTOM): one for name, one in values.items() if name.startswith(CUSTOM)}
+    rest = {name: one for name, one in values.items() if not name.startswith(CUSTOM)}
+    whole = {key: one for key, one in {**agent.custom, **own}.items() if key not in own or not is_empty(one)}
+    return rest | {"custom": whole} if own else rest
+
+
+def shown(agent: Agent, name: str) -> Any:
+    """What the record shows on a field, or on one custom field."""
+    return agent.custom.get(name.removeprefix(CUSTOM)) if name.startswith(CUSTOM) else getattr(agent, name)
+
+
 def stored(name: str, value: Any) -> Any:
     """A field's value as JSON: relations by id, everything else as it is."""
-    return str(value.pk) if FIELDS[name].is_relation and value is not None else value
+    return str(value.pk) if spec_of(name).is_relation and value is not None else value
 
 
 def restored(name: str, value: Any) -> Any:
     """What `stored` gave, as a value to set. A relation that is gone is None."""
-    spec = FIELDS[name]
+    spec = spec_of(name)
     if not spec.is_relation or value is None:
         return value
     return RELATIONS[spec.kind]._default_manager.filter(pk=UUID(str(value))).first()
@@ -97,7 +126,7 @@ def record_of(agent: Agent) -> dict[str, Any]:
 
 def words_of(name: str, value: Any) -> str:
     """A value as people read it: a level by its meaning, a list with commas, a person by name, '' for nothing."""
-    spec = FIELDS[name]
+    spec = spec_of(name)
     if value in (None, "", [], {}):
         return ""
     if spec.choices:
@@ -129,4 +158,5 @@ def _mapping(value: Mapping[str, Any]) -> str:
 _AS_WORDS: dict[str, Callable[[Any], str]] = {
     "list": lambda value: ", ".join(str(item) for item in value),
     "custom": _mapping,
+    "custom_value": lambda value: ("Yes" if value else "No") if isinstance(value, bool) else str(value),
 }

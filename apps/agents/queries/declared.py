@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from apps.agents.drift import other_models, tools_never_seen, tools_not_declared, values_overridden
-from apps.agents.fields import FIELDS, restored, words_of
+from apps.agents.fields import CUSTOM, FIELDS, restored, shown, spec_of, spread, words_of
 from apps.agents.models import Agent, Claim, Declaration, Dependency, NodeKind, Origin, Tool
 from apps.agents.services.declared_things import grant_in, target_of, tool_of
 
@@ -64,11 +64,11 @@ def _models(agent: Agent, declaration: Declaration) -> Iterator[Difference]:
 
 def _values(agent: Agent, declaration: Declaration) -> Iterator[Difference]:
     for claim in values_overridden().filter(agent=agent):
-        shown = words_of(claim.field, getattr(agent, claim.field)) or "nothing"
+        now = words_of(claim.field, shown(agent, claim.field)) or "nothing"
         said = words_of(claim.field, restored(claim.field, claim.value)) or "nothing"
-        words = f"A person says {shown}; declared is {said}."
-        place = declaration.place_of(claim.field)
-        yield Difference(FIELDS[claim.field].label, words, place, claim=claim.pk)
+        words = f"A person says {now}; declared is {said}."
+        place = declaration.place_of(claim.field.replace(".", "/"))
+        yield Difference(spec_of(claim.field).label, words, place, claim=claim.pk)
 
 
 def _grants(agent: Agent, declaration: Declaration) -> Iterator[Difference]:
@@ -83,12 +83,12 @@ def _grants(agent: Agent, declaration: Declaration) -> Iterator[Difference]:
 
 
 def _left(agent: Agent, declaration: Declaration) -> Iterator[Difference]:
-    said = {*declaration.body, "repository"}
+    said = {*spread(declaration.body), "repository"}
     claims = Claim.objects.filter(agent=agent, origin=Origin.DECLARED, source=declaration.repository)
     for claim in claims.exclude(field__in=said):
-        if claim.field in FIELDS:
+        if claim.field in FIELDS or claim.field.startswith(CUSTOM):
             words = "The file states it no longer; the value it stated stands."
-            yield Difference(FIELDS[claim.field].label, words, declaration.place)
+            yield Difference(spec_of(claim.field).label, words, declaration.place)
     edges = Dependency.objects.filter(source_id=agent.pk, origin=Origin.DECLARED)
     for edge in edges.filter(last_seen__lt=min(declaration.applied_at, timezone.now())):
         label = NodeKind(edge.target_kind).label.lower()

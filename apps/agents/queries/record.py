@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from apps.agents.fields import FIELDS, Field, is_empty, names_of, restored, words_of
+from apps.agents.fields import FIELDS, Field, is_empty, names_of, restored, spec_of, words_of
 from apps.agents.models import Agent, Claim, CurationItem, CustomField, Origin
 from apps.agents.reconciliation import rank
 from apps.agents.services.claims import contradictions_of
@@ -43,7 +43,7 @@ def record_parts(agent: Agent) -> list[tuple[str, list[Line]]]:
     for claim in agent.claims.select_related("stated_by"):
         claims.setdefault(claim.field, []).append(claim)
     parts = [(title, [_line(agent, name, claims.get(name, [])) for name in names]) for title, names in GROUPS]
-    custom = [_custom(agent, one, claims.get("custom", [])) for one in _custom_fields(agent)]
+    custom = [_custom(agent, one, claims.get(f"custom.{one.key}", [])) for one in _custom_fields(agent)]
     return [*parts, ("Custom fields", custom)] if custom else parts
 
 
@@ -63,7 +63,7 @@ def told_contradictions(agent: Agent, *, actor: Principal) -> list[ToldContradic
     return [
         ToldContradiction(
             one.claim,
-            FIELDS[one.field].label,
+            spec_of(one.field).label,
             f"{Origin(one.claim.origin).label}{f' ({one.claim.source})' if one.claim.source else ''}",
             words_of(one.field, restored(one.field, one.shown)),
             words_of(one.field, restored(one.field, one.said)),
@@ -90,14 +90,19 @@ def names_in(items: Iterable[CurationItem]) -> dict[str, str]:
 
 def _line(agent: Agent, name: str, claims: list[Claim]) -> Line:
     spec, value = FIELDS[name], getattr(agent, name)
+    link = value if spec.kind == "link" and value else ""
+    return Line(spec, words_of(name, value), link, *_spoken(name, claims))
+
+
+def _spoken(name: str, claims: list[Claim]) -> tuple[Claim | None, bool]:
+    """Whose word is shown, and whether a source says otherwise."""
     best = min(claims, key=lambda one: (rank(name, one.origin), one.source), default=None)
     contradicted = any(
         one.value != best.value
         for one in claims
         if best and not one.settled_at and one is not best and one.origin != Origin.BLUEPRINT
     )
-    link = value if spec.kind == "link" and value else ""
-    return Line(spec, words_of(name, value), link, best, contradicted)
+    return best, contradicted
 
 
 def _custom_fields(agent: Agent) -> list[CustomField]:
@@ -110,5 +115,5 @@ def _custom(agent: Agent, field: CustomField, claims: list[Claim]) -> Line:
     value: Any = agent.custom.get(field.key)
     words = {True: "Yes", False: "No"}.get(value, str(value)) if not is_empty(value) else ""
     link = value if field.kind == CustomField.Kind.URL and value else ""
-    best = min(claims, key=lambda one: (rank("custom", one.origin), one.source), default=None)
-    return Line(Field(f"custom.{field.key}", field.label, "custom"), words, link, best, False)
+    name = f"custom.{field.key}"
+    return Line(Field(name, field.label, "custom"), words, link, *_spoken(name, claims))

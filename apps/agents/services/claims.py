@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.agents.access import may, require_for
-from apps.agents.fields import EDITABLE, is_empty, restored, stored
+from apps.agents.fields import CUSTOM, EDITABLE, gathered, is_empty, restored, shown, spread, stored
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed, contradicting
 from apps.agents.services.registry import (
@@ -61,8 +61,9 @@ def state_claims(agent: Agent, source: Source, values: Mapping[str, Any], *, act
     unknown = sorted(values.keys() - set(EDITABLE))
     if unknown:
         raise InvalidInput("Nothing was taken over.", fields=dict.fromkeys(unknown, "There is no such field"))
-    _keep(agent, source, values, actor)
-    return _show_believed(agent, values, source, actor=actor)
+    said = _spread(agent, source, values)
+    _keep(agent, source, said, actor)
+    return _show_believed(agent, said, source, actor=actor)
 
 
 def contradictions_of(agents: Iterable[Agent], *, actor: Principal) -> list[Contradiction]:
@@ -85,8 +86,10 @@ def settle(claim: Claim, *, take: bool, actor: Principal, reason: str = "") -> A
     require_for(actor, Permission.AGENTS_CURATE, agent)
     claim = Claim.objects.select_for_update().filter(pk=claim.pk).first() or _gone()
     rivals = Claim.objects.filter(agent=agent, field=claim.field).exclude(origin=Origin.PERSON)
-    value = restored(claim.field, claim.value) if take else getattr(agent, claim.field)
-    edit_agent(agent, {claim.field: value}, actor=actor, reason=reason or "Settled between sources.")
+    value = restored(claim.field, claim.value) if take else shown(agent, claim.field)
+    edit_agent(
+        agent, gathered(agent, {claim.field: value}), actor=actor, reason=reason or "Settled between sources."
+    )
     remember_statements(agent, {claim.field: value}, actor=actor)  # also where the record showed it already
     rivals.update(settled_at=timezone.now())
     record_act(
@@ -98,6 +101,18 @@ def settle(claim: Claim, *, take: bool, actor: Principal, reason: str = "") -> A
     )
     agent.refresh_from_db()
     return agent
+
+
+def _spread(agent: Agent, source: Source, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Custom fields one by one; no custom fields at all take back what the source said of any."""
+    custom = values.get("custom")
+    if not isinstance(custom, dict) and not is_empty(custom):
+        raise InvalidInput("Nothing was taken over.", fields={"custom": "Send a mapping of keys to values"})
+    said = spread(values)
+    if "custom" in values and is_empty(custom):
+        own = Claim.objects.filter(agent=agent, origin=source.origin, source=source.name)
+        said |= dict.fromkeys(own.filter(field__startswith=CUSTOM).values_list("field", flat=True))
+    return said
 
 
 def _keep(agent: Agent, source: Source, values: Mapping[str, Any], actor: Principal) -> None:
@@ -129,7 +144,7 @@ def _show_believed(agent: Agent, fields: Iterable[str], source: Source, *, actor
             changes[name] = restored(name, winner.value)
     under_standing_policy([agent])
     before = agent.tier
-    differences = apply_changes(agent, changes, actor=actor)
+    differences = apply_changes(agent, gathered(agent, changes), actor=actor)
     if differences:
         save_agent(agent)
         record_act(
@@ -145,11 +160,11 @@ def _show_believed(agent: Agent, fields: Iterable[str], source: Source, *, actor
 
 def _contradictions(field: str, claims: list[Claim]) -> list[Contradiction]:
     statements = {_key(claim): claim for claim in claims}
-    shown = believed(field, [_statement(claim) for claim in claims])
+    standing = believed(field, [_statement(claim) for claim in claims])
     differing = contradicting(field, [_statement(claim) for claim in claims])
     found = [statements[(one.origin, one.source)] for one in differing]
     return [
-        Contradiction(claim, field, shown.value if shown else None, claim.value)
+        Contradiction(claim, field, standing.value if standing else None, claim.value)
         for claim in found
         if claim.settled_at is None
         and claim.origin != Origin.BLUEPRINT  # a person's own value differs on purpose

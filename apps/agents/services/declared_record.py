@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from apps.agents import risk
 from apps.agents.declarations import BY_PLACE, Fault
-from apps.agents.fields import EDITABLE, FIELDS, restored, stored, words_of
+from apps.agents.fields import CUSTOM, EDITABLE, FIELDS, restored, shown, spec_of, spread, stored, words_of
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed
 from apps.agents.services.claims import Source, state_claims
@@ -61,9 +61,8 @@ def state_record(agent: Agent, values: Values, repository: str, *, actor: Princi
     """Take the file's word on the curated fields; a line for each, in the order of the record."""
     source = Source(Origin.DECLARED, repository)
     stated = dict(values.stated)
-    if "custom" in stated:
-        stated["custom"] = {**agent.custom, **stated["custom"]}
-    before = {name: getattr(agent, name) for name in stated}
+    said = spread({name: stated[name] for name in FIELDS if name in stated})
+    before = {name: shown(agent, name) for name in said}
     held: dict[str, str] = {}
     try:
         with transaction.atomic():
@@ -74,21 +73,17 @@ def state_record(agent: Agent, values: Values, repository: str, *, actor: Princi
         held = dict.fromkeys(stated.keys() & set(risk.FIELDS), error.message)
         kept = {name: value for name, value in stated.items() if name not in held}
         after = state_claims(agent, source, kept, actor=actor)
-    lines = [
-        _line(name, before[name], stated[name], after, held.get(name, ""))
-        for name in FIELDS
-        if name in stated
-    ]
-    return lines + _left(agent, set(stated), repository)
+    lines = [_line(name, before[name], value, after, held.get(name, "")) for name, value in said.items()]
+    return lines + _left(agent, set(said), repository)
 
 
 def _line(name: str, before: Any, said: Any, after: Agent, held: str) -> Line:
-    shown, words = getattr(after, name), words_of(name, said)
-    label = FIELDS[name].label
-    if stored(name, shown) == stored(name, said):
+    now, words = shown(after, name), words_of(name, said)
+    pointer, label = name.replace(".", "/"), spec_of(name).label
+    if stored(name, now) == stored(name, said):
         status = "unchanged" if stored(name, before) == stored(name, said) else "set"
-        return Line(name, label, status, words_of(name, before), words)
-    return Line(name, label, "kept_back", words_of(name, shown), words, held or _said_by(after, name))
+        return Line(pointer, label, status, words_of(name, before), words)
+    return Line(pointer, label, "kept_back", words_of(name, now), words, held or _said_by(after, name))
 
 
 def _said_by(agent: Agent, name: str) -> str:
@@ -104,9 +99,14 @@ def _said_by(agent: Agent, name: str) -> str:
 def _left(agent: Agent, stated: set[str], repository: str) -> list[Line]:
     claims = Claim.objects.filter(agent=agent, origin=Origin.DECLARED, source=repository)
     return [
-        Line(one.field, FIELDS[one.field].label, "left", words_of(one.field, restored(one.field, one.value)))
+        Line(
+            one.field.replace(".", "/"),
+            spec_of(one.field).label,
+            "left",
+            words_of(one.field, restored(one.field, one.value)),
+        )
         for one in claims.exclude(field__in=stated)
-        if one.field in FIELDS
+        if one.field in FIELDS or one.field.startswith(CUSTOM)
     ]
 
 

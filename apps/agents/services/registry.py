@@ -15,8 +15,9 @@ from django.utils.text import slugify
 from apps.agents import risk
 from apps.agents.access import UNREGISTERED, require_change, require_for, standing_of
 from apps.agents.custom import custom_problems
-from apps.agents.fields import EDITABLE, FIELDS, stored, words_of
+from apps.agents.fields import CUSTOM, EDITABLE, FIELDS, spread, stored, words_of
 from apps.agents.models import Agent, Claim, Origin, State, number_of
+from apps.agents.reconciliation import Statement, believed
 from apps.agents.services.indexing import index_words
 from apps.agents.services.risk import TOLD_BY_RECORD, refresh_risk, under_standing_policy
 from apps.agents.signals import agent_changed
@@ -271,13 +272,13 @@ def remember_statements(agent: Agent, stated: Mapping[str, Any], *, actor: Princ
 
 
 def remember_many(stated: Mapping[Agent, Mapping[str, Any]], *, actor: Principal) -> None:
-    """As above for many agents, in one query.
+    """As above for many agents, in one query; in two where they speak of custom fields.
 
     What says the same as an instance's definition is no word of its own: it follows the definition there (again).
     """
     own: list[Claim] = []
     same: list[Claim] = []
-    for agent, values in stated.items():
+    for agent, values in _by_custom_field(stated).items():
         definition = agent.blueprint.defaults if agent.blueprint else {}
         for name, value in values.items():
             said = stored(name, value)
@@ -293,6 +294,32 @@ def remember_many(stated: Mapping[Agent, Mapping[str, Any]], *, actor: Principal
     )
     if same:
         _take_back({(claim.agent.pk, claim.field) for claim in same})
+
+
+def _by_custom_field(stated: Mapping[Agent, Mapping[str, Any]]) -> Mapping[Agent, Mapping[str, Any]]:
+    """Custom fields one by one: of all that were handed in, those on which the word is another than what is believed."""
+    speaking = [agent for agent, values in stated.items() if "custom" in values]
+    if not speaking:
+        return stated
+    known: dict[tuple[UUID, str], list[Statement]] = {}
+    for one in Claim.objects.filter(agent__in=speaking, field__startswith=CUSTOM):
+        statement = Statement(one.origin, one.source, one.value)
+        known.setdefault((one.agent_id, one.field), []).append(statement)
+    found = {}
+    for agent, values in stated.items():
+        said = spread(values)
+        if "custom" in values:
+            said = {name: None for pk, name in known if pk == agent.pk} | said
+        found[agent] = {
+            name: value for name, value in said.items()
+            if not name.startswith(CUSTOM) or name in values or _is_news(name, value, known.get((agent.pk, name), []))
+        }  # fmt: skip
+    return found
+
+
+def _is_news(name: str, value: Any, statements: list[Statement]) -> bool:
+    standing = believed(name, statements)
+    return standing is None or standing.value != value
 
 
 def _take_back(words: set[tuple[UUID, str]]) -> None:

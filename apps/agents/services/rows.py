@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.agents.fields import restored, stored
+from apps.agents.fields import CUSTOM, restored, shown, stored
 from apps.agents.models import Agent, Claim, CurationItem, CurationJob, Origin
 from apps.agents.parsing import Parsed, parse_row
 from apps.agents.queries.lookups import people_and_teams
@@ -94,10 +94,17 @@ def _write(job: CurationJob, item: CurationItem) -> None:
     else:
         agent = Agent.objects.get(pk=item.agent_id)
         before = {name: stored(name, getattr(agent, name)) for name in values}
-        agent = _state(job, agent, values)
+        agent = _state(job, agent, _said(item, values))
         item.before = {n: v for n, v in before.items() if stored(n, getattr(agent, n)) != v}
         item.state = State.DONE if item.before else State.UNCHANGED
         item.version = agent.version
+
+
+def _said(item: CurationItem, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of custom fields those that the row changes: of the others it says nothing."""
+    custom, before = values.get("custom"), item.before.get("custom") or {}
+    changed = {key: one for key, one in (custom or {}).items() if before.get(key) != one}
+    return {**values, "custom": changed} if changed else {n: v for n, v in values.items() if n != "custom"}
 
 
 def _state(job: CurationJob, agent: Agent, values: Mapping[str, Any]) -> Agent:
@@ -128,12 +135,35 @@ def _planned(
             n: stored(n, getattr(agent, n)) for n, v in parsed.values.items() if _differs(agent, n, v)
         }
         item.after = {name: parsed.values[name] for name in item.before}
-        item.problems |= {} if request.as_own_word else found.kept_back(agent, item.after)
+        if not request.as_own_word:
+            _keep_back(item, agent, found)
         item.after = {n: v for n, v in item.after.items() if n not in item.problems or request.as_own_word}
     else:
         item.after = dict(parsed.values)
     item.state = _state_of(item, parsed, agent)
     return item
+
+
+def _keep_back(item: CurationItem, agent: Agent, found: _Agents) -> None:
+    """Name what something stronger has spoken on; of custom fields only those stay as they are."""
+    said = {
+        **item.after,
+        **{
+            f"{CUSTOM}{key}": one
+            for key, one in item.after.get("custom", {}).items()
+            if agent.custom.get(key) != one
+        },
+    }
+    kept = found.kept_back(agent, said)
+    item.problems |= kept
+    if "custom" in item.after:
+        own = {name: shown(agent, name) for name in kept if name.startswith(CUSTOM)}
+        whole = {key: one for key, one in item.after["custom"].items() if f"{CUSTOM}{key}" not in own}
+        item.after["custom"] = whole | {
+            n.removeprefix(CUSTOM): one for n, one in own.items() if one is not None
+        }
+        if item.after["custom"] == agent.custom:
+            del item.after["custom"], item.before["custom"]
 
 
 def _state_of(item: CurationItem, parsed: Parsed, agent: Agent | None) -> str:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.agents.access import require_for
-from apps.agents.fields import EDITABLE, FIELDS
+from apps.agents.fields import EDITABLE, FIELDS, spec_of
 from apps.agents.filters import AgentFilter
 from apps.agents.forms import BulkForm, OneFieldForm, initial_of
 from apps.agents.models import Agent, AgentMerge, Claim, CurationItem, CurationJob
@@ -192,7 +192,7 @@ def settle_claim(request: PageRequest, agent_id: UUID, claim_id: int) -> HttpRes
     agent = visible_agent(request, agent_id)
     claim = get_object_or_404(Claim.objects.visible_to(request.actor), pk=claim_id, agent=agent)
     settle(claim, take=bool(request.POST.get("take")), actor=request.actor)
-    messages.success(request, f"{FIELDS[claim.field].label} is settled.")
+    messages.success(request, f"{spec_of(claim.field).label} is settled.")
     return redirect("agents:detail", agent.pk)
 
 
