@@ -39,7 +39,10 @@ from apps.kit.outgoing import Answer, NotSent, post
 from apps.kit.sealing import unseal
 
 STEP = 500
-EACH, AT_ONCE = 10, 8
+EACH, AT_ONCE = 4, 8
+A_ROUND = (
+    2 * AT_ONCE
+)  # two turns of 15 seconds at most: the lease cannot run out while something is on its way
 LEASE = timedelta(seconds=90)
 DISABLE_AFTER = timedelta(days=5)
 MOST_REPLAYED = 10_000
@@ -150,8 +153,12 @@ def replay_range(endpoint: WebhookEndpoint, since: datetime, until: datetime, *,
 
 
 def forget_deliveries() -> int:
-    """Drop the log of what was settled more than 30 days ago; returns how many deliveries."""
-    old = WebhookDelivery.objects.filter(settled_at__lt=timezone.now() - KEPT_FOR)
+    """Give up what has waited too long for a disabled endpoint; drop the log of what was settled more than 30 days ago.
+    Returns how many deliveries were dropped."""
+    now = timezone.now()
+    left = WebhookDelivery.objects.filter(state=State.WAITING, endpoint__is_enabled=False)
+    left.filter(created_at__lt=now - GIVE_UP_AFTER).update(state=State.GIVEN_UP, settled_at=now)
+    old = WebhookDelivery.objects.filter(settled_at__lt=now - KEPT_FOR)
     WebhookAttempt.objects.filter(delivery__in=old).delete()
     return old.delete()[1].get("identity.WebhookDelivery", 0)
 
@@ -186,11 +193,13 @@ def _record_replay(
 @transaction.atomic
 def _leased() -> list[Sending]:
     now = timezone.now()
-    due: list[WebhookDelivery] = []
+    turns: list[tuple[int, datetime, WebhookDelivery]] = []
     for endpoint in WebhookEndpoint.objects.filter(is_enabled=True):
         waiting = WebhookDelivery.objects.filter(endpoint=endpoint, state=State.WAITING, due_at__lte=now)
         rows = waiting.select_for_update(skip_locked=True).order_by("due_at", "id")[:EACH]
-        due += [_with(endpoint, one) for one in rows]
+        turns += [(turn, one.due_at, _with(endpoint, one)) for turn, one in enumerate(rows)]
+    turns.sort(key=lambda turn: turn[:2])  # the first of each endpoint before the second of any
+    due = [one for _, _, one in turns[:A_ROUND]]
     for one in due:
         one.attempts += 1
         one.due_at = now + LEASE
@@ -255,13 +264,14 @@ def _settle(delivery: WebhookDelivery, outcome: Answer | NotSent) -> None:
         duration_ms=answer.duration_ms if answer else 0, error="" if answer else str(outcome)[:300],
         answer=answer.body.decode(errors="replace").replace("\0", "") if answer else "",
     )  # fmt: skip
+    waiting = WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING)
+    ours = waiting.filter(attempts=delivery.attempts)  # a failure told late says nothing of a later attempt
     if answer is not None and answer.is_success:
-        delivery.state, delivery.settled_at = State.DELIVERED, now
+        waiting.update(state=State.DELIVERED, settled_at=now)
     elif delivery.cause == Cause.TEST or now - delivery.created_at > GIVE_UP_AFTER:
-        delivery.state, delivery.settled_at = State.GIVEN_UP, now
+        ours.update(state=State.GIVEN_UP, settled_at=now)
     else:
-        delivery.due_at = now + wait_after(delivery.attempts)
-    delivery.save(update_fields=["state", "settled_at", "due_at"])
+        ours.update(due_at=now + wait_after(delivery.attempts))
     _mark(delivery.endpoint_id, answer, now)
 
 
