@@ -20,6 +20,11 @@ owners_reminded = Signal()
 
 instances_joined = Signal()
 """Sent inside the transaction with `blueprint` (locked), `agents: list[Agent]` that became its instances, and `actor`."""
+
+merge_asked = Signal()
+"""Sent with `kept` and `merged` (locked) before a merge; a receiver answers with a sentence where it would free `merged` of
+something, or ''."""
+
 coverage_asked = Signal()
 """Sent with `tiers: dict[agent id, tier]`; a receiver answers with the ids of those that hold no certification which
 covers that tier."""
