@@ -30,8 +30,11 @@ CONNECT_S: Final = 5.0
 DEADLINE_S: Final = 15.0
 MOST_BYTES: Final = 1_000_000
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-# Not public though Python calls them global: site-local, local NAT64 (which wraps private IPv4), IPv4-compatible.
-INNER: Final = tuple(map(ipaddress.ip_network, ("fec0::/10", "64:ff9b:1::/48", "::/96")))
+# Not public though Python calls them global: site-local, local NAT64 (which wraps private IPv4), IPv4-compatible and
+# -translated, what IETF protocols use among themselves.
+INNER: Final = tuple(
+    map(ipaddress.ip_network, ("fec0::/10", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "192.0.0.0/24"))
+)
 AGENT: Final = "Chancery"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -129,7 +132,9 @@ def target_of(url: str) -> Target:
     listed = set(settings.OUTGOING_ALLOW)
     is_named = parts.hostname in listed
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
+        if not port:
+            raise ValueError(port)
     except ValueError as error:
         raise NotSent("The port is no number between 1 and 65535", is_refused=True) from error
     addresses = _resolved(parts.hostname, port)
@@ -158,8 +163,8 @@ def is_public(address: Address) -> bool:
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if wrapped is not None:
             return is_public(wrapped)
-        if any(address in network for network in INNER):
-            return False
+    if any(address in network for network in INNER):
+        return False
     return address.is_global and not address.is_multicast
 
 

@@ -400,6 +400,8 @@ def test_public_is_what_anybody_can_reach() -> None:
         ("fec0::1", False),
         ("64:ff9b:1::a00:1", False),
         ("::7f00:1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("192.0.0.192", False),
         ("2002:7f00:1::", False),
     ):
         assert is_public(ipaddress.ip_address(text)) is expected, text

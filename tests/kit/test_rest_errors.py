@@ -111,3 +111,26 @@ def test_the_audit_log_names_who_made_a_bulk_edit(administrator: Principal) -> N
     entry = LogEntry.objects.get_for_object(agent).filter(action=LogEntry.Action.UPDATE).first()
     assert entry.actor == administrator.person
     assert entry.additional_data["principal"]["name"] == administrator.name
+
+
+ODD = "\\ud800"  # as JSON writes half of a surrogate pair
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("blueprints", f'{{"name": "x", "team": "{ODD}"}}'),
+        ("blueprints", f'{{"{ODD}": 1}}'),
+        ("agents/apply", f'{{"place": {{}}, "agents": [{{"name": "{ODD}"}}]}}'),
+        *(
+            ("agents/apply", f'{{"repository": "{address}", "path": "chancery.yaml", "agents": []}}')
+            for address in ("https://h:99999/x", "https://h:abc/x", "https://[::1/x", "https://[x]/y")
+        ),
+    ],
+)
+def test_texts_and_addresses_that_are_none_are_the_callers_mistake(
+    address: str, body: str, administrator: Principal
+) -> None:
+    client = factories.client_of(administrator)
+    answer = client.post(f"/api/v1/{address}", body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")

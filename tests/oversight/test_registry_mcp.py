@@ -164,6 +164,11 @@ async def test_whether_it_may_be_called_is_decided_and_kept(hinder: Callable[...
         assert kept == [(f"agent/{slug}", "call_agent", code)]
 
 
+async def test_a_name_that_can_be_none_is_said_to_be_none() -> None:
+    token = await made(lambda: token_of(factories.make_person(Role.VIEWER)))
+    assert "agents.not_listed" in await call(token, "who_owns", agent="x\0y")
+
+
 async def test_only_an_agents_own_key_may_ask_whether_it_may() -> None:
     agent = await made(refunds)
     token = await made(lambda: token_of(factories.make_person(Role.ADMINISTRATOR)))
