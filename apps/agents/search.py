@@ -150,9 +150,7 @@ def search_agents(
     if not 0 < len(query) <= LONGEST_QUERY or "\0" in query:
         raise InvalidInput("Nothing was searched.", fields={"q": f"Enter 1 to {LONGEST_QUERY} characters"})
     asked = parse(query, actor=actor)
-    visible = (Agent.objects.visible_to(actor) if among is None else among).filter(
-        merged_into=None, withdrawn_at=None
-    )
+    visible = (Agent.objects.visible_to(actor) if among is None else among).on_record()
     if asked.filters:
         visible = visible.filter(asked.condition)
     if not asked.words:
@@ -169,7 +167,7 @@ def agents_like(agent: Agent, *, actor: Principal, limit: int = 5) -> list[Hit]:
     own = agent.vectors.filter(part="purpose", model=model).first()
     if own is None:
         return []
-    visible = Agent.objects.visible_to(actor).filter(merged_into=None, withdrawn_at=None).exclude(pk=agent.pk)
+    visible = Agent.objects.visible_to(actor).on_record().exclude(pk=agent.pk)
     rows = _ranked(own.text[:LONGEST_QUERY], visible, limit, _numbers(own.vector), model)
     return _hits(rows)
 
@@ -219,9 +217,7 @@ def _ranked(
 
 def _narrowing(visible: QuerySet[Agent]) -> Narrowing:
     """How the set is told to the query: not at all, as a list of ids, or as a subquery."""
-    if str(visible.order_by().query.where) == str(
-        Agent.objects.filter(merged_into=None, withdrawn_at=None).query.where
-    ):
+    if str(visible.order_by().query.where) == str(Agent.objects.on_record().query.where):
         return Narrowing(
             "SELECT id FROM agents_agent WHERE merged_into_id IS NULL AND withdrawn_at IS NULL",
             {},

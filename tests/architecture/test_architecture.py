@@ -32,7 +32,7 @@ NOBODY_ACTS = {
     "standing_policy", "hold_policy", "under_standing_policy", "read_facts",  # steps of what writes a tier
     "read_fleet", "recalculate", "advance_recalculation", "stalled_recalculation", "enqueue_recalculation",  # the worker
     "write_breaker", "write_certified_until",  # columns, for the service that acted
-    "lock_agent", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
+    "lock_agent", "lock_agents", "require_on_record", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
     "lock_blueprint", "lock_instances", "results_of", "record_problems", "grant_problems", "told_of_grant",  # likewise
     "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it
     "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot", "plan_mails", "wake_mailer", "send_waiting_mails",  # the worker and the clock

@@ -253,6 +253,11 @@ class Agent(models.Model):
         return ref_of(self.number)
 
     @property
+    def is_on_record(self) -> bool:
+        """As `on_record` has it for sets."""
+        return self.merged_into_id is None and self.withdrawn_at is None
+
+    @property
     def is_tripped(self) -> bool:
         return self.breaker_state == BreakerState.TRIPPED
 

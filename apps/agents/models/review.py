@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.agents.models.agents import Agent, OfAgent
+from apps.agents.models.agents import Agent, OfAgent, State
 from apps.identity.access import access_of
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -87,6 +87,12 @@ class Campaign(models.Model):
         return self.title
 
 
+class CampaignItemQuerySet(OfAgent["CampaignItem"]):
+    def of_agents_in_use(self) -> Self:
+        """Nobody is asked about what was merged, withdrawn or retired since."""
+        return self.filter(agent__in=Agent.objects.on_record().exclude(state=State.RETIRED))
+
+
 class CampaignItem(models.Model):
     """One agent of a campaign and who is asked: its owner when it began, None where it had none."""
 
@@ -102,7 +108,7 @@ class CampaignItem(models.Model):
         Principal, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
-    objects = OfAgent.as_manager()
+    objects = CampaignItemQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

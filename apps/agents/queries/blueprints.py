@@ -36,7 +36,7 @@ class InstanceLine:
 
 def counted_blueprints(actor: Principal) -> QuerySet[Blueprint]:
     """Blueprints the actor may know of, with how many instances on record each has."""
-    on_record = Count("instances", filter=Q(instances__merged_into=None, instances__withdrawn_at=None))
+    on_record = Count("instances", filter=Q(instances__in=Agent.objects.on_record()))
     return Blueprint.objects.visible_to(actor).select_related("team").annotate(size=on_record)
 
 

@@ -50,9 +50,9 @@ def shown_agents(actor: Principal) -> list[Shown]:
 
 
 def told_agents(connector: Connector, ids: Iterable[UUID] | None = None) -> list[Told]:
-    """The agents a connector tells of, all or these. One that was told before and merged since is told as retired."""
-    on_record = Q(merged_into=None) & ~Q(state__in=NOT_TOLD)
-    agents = Agent.objects.filter(on_record | Q(pk__in=connector.items.values("agent_id")))
+    """The agents a connector tells of, all or these. One that was told before and merged or withdrawn since is told as retired."""
+    on_record = Agent.objects.on_record().exclude(state__in=NOT_TOLD)
+    agents = Agent.objects.filter(Q(pk__in=on_record) | Q(pk__in=connector.items.values("agent_id")))
     if connector.team_id:
         agents = agents.filter(team=connector.team_id)
     if ids is not None:
@@ -76,7 +76,7 @@ def _told(agent: Agent, needs: Sequence[str]) -> Told:
         "certified_until": agent.certified_until.date().isoformat() if agent.certified_until else "",
         "repository": agent.repository, "url": _url(agent),
     }  # fmt: skip
-    state = State.RETIRED.value if agent.merged_into_id else agent.state
+    state = agent.state if agent.is_on_record else State.RETIRED.value
     return Told(str(agent.pk), agent.ref, agent.name, agent.purpose, state, agent.environment, facts, needs)
 
 

@@ -67,7 +67,7 @@ def _things(keys: set[Key]) -> dict[Key, Any]:
     """The rows behind the nodes that a sign may come from; one query for each kind."""
     models: dict[str, Any] = {
         NodeKind.TOOL.value: Tool.objects, NodeKind.DATA_SOURCE.value: DataSource.objects, NodeKind.SYSTEM.value: System.objects,
-        NodeKind.AGENT.value: Agent.objects.only("pk", "name", "data_sensitivity", "decision_authority"),
+        NodeKind.AGENT.value: Agent.objects.on_record().only("pk", "name", "data_sensitivity", "decision_authority"),
     }  # fmt: skip
     return {
         (kind, row.pk): row
@@ -126,7 +126,7 @@ def _of_delegate(agent: Agent) -> Iterator[Sign]:
 def _needing(rows: Iterable[Row], things: dict[Key, Any]) -> Iterator[tuple[UUID, Sign]]:
     counts: dict[UUID, int] = {}
     for agent_id, kind, pk in rows:
-        if kind == NodeKind.AGENT:
+        if kind == NodeKind.AGENT and (kind, pk) in things:
             counts[agent_id] = counts.get(agent_id, 0) + 1
         thing = things.get((kind, pk))
         if kind == NodeKind.SYSTEM and thing is not None and thing.criticality:

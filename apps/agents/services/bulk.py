@@ -16,7 +16,13 @@ from apps.agents.fields import FIELDS, stored
 from apps.agents.models import Agent
 from apps.agents.services.auditing import log_changes
 from apps.agents.services.indexing import index_words
-from apps.agents.services.registry import apply_changes, remember_many, tier_change
+from apps.agents.services.registry import (
+    apply_changes,
+    lock_agents,
+    remember_many,
+    require_on_record,
+    tier_change,
+)
 from apps.agents.services.risk import TOLD_BY_RECORD, refresh_risk, under_standing_policy
 from apps.agents.signals import agent_changed, agents_changed
 from apps.identity.models import Principal
@@ -61,13 +67,7 @@ def edit_agents(edits: Sequence[Edit], *, actor: Principal, reason: str = "") ->
     Rows are locked in the order of their keys, so that two of these never wait for each other in a ring.
     An agent named twice is edited twice, in order.
     """
-    locked = {
-        agent.pk: agent
-        for agent in Agent.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("owner", "deputy", "team", "blueprint", "risk_facts")
-        .filter(pk__in={edit.agent_id for edit in edits})
-        .order_by("pk")
-    }
+    locked = {agent.pk: agent for agent in lock_agents({edit.agent_id for edit in edits})}
     under_standing_policy(locked.values())
     outcomes = [_attempt(edit, locked, actor) for edit in edits]
     done = [outcome for outcome in outcomes if outcome.differences]
@@ -85,6 +85,7 @@ def change_record(agent: Agent, changes: Mapping[str, Any], *, actor: Principal)
     before = {name: getattr(agent, name) for name in changes if name in FIELDS}
     try:
         require_for(actor, Permission.AGENTS_CURATE, agent)
+        require_on_record(agent)
         differences = apply_changes(agent, changes, actor=actor)
     except DomainError as error:
         for name, value in before.items():  # it may be edited again further down the list

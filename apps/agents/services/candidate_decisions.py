@@ -82,7 +82,7 @@ def link_candidate(candidate: Candidate, agent: Agent, *, actor: Principal, reas
     """Say that it is this agent: what was found becomes claims of the agent, weaker than a person's word."""
     candidate = _lock_open(candidate, actor)
     require_for(actor, Permission.AGENTS_CURATE, agent)
-    if agent.merged_into_id or agent.state == State.RETIRED:
+    if not agent.is_on_record or agent.state == State.RETIRED:
         raise Conflict(
             f"{agent.name} is no longer in use; choose another agent.", code="agents.candidate.agent_gone"
         )

@@ -242,7 +242,8 @@ def _depended(agent: Agent, entry: Mapping[str, str], pointer: str, actor: Princ
     if kind != "agent":
         return Used(pointer, kind, _on_record(_MODELS[kind], entry[kind], f"{pointer}/{kind}"), entry.get("relation", Relation.CALLS))  # fmt: skip
     known = Agent.objects.visible_to(actor) | Agent.objects.visible_to(actor, Permission.AGENTS_DECLARE)
-    other = known.filter(slug=entry["agent"]).first()
+    slug = entry["agent"]  # of a record that was merged: the one it is part of
+    other = known.on_record().filter(Q(slug=slug) | Q(merged_from__slug=slug)).first()
     if other is None or other.pk == agent.pk:
         words = "Nothing depends on itself" if other else f"There is no agent with the slug {entry['agent']}"
         raise InvalidInput("This cannot be stated.", fields={f"{pointer}/agent": words})

@@ -145,12 +145,13 @@ def _found(one: Stated, place: Place, values: Values, actor: Principal, dry_run:
         declaration__repository=place.repository, declaration__path=place.path, declaration__key=one.key
     )
     named = {"slug": slug} if slug else {"repository": place.repository, "name": name}
-    agents = list(before) or list(visible.filter(**named)[:2])
+    agents = list(before) or list(visible.filter(**named, withdrawn_at=None)[:2])
     if len(agents) > 1:
         words = "Several agents of this repository have this name: name it by its slug"
         raise InvalidInput("The agent is not clear.", fields={"slug": words})
     if agents:
         agent = agents[0].merged_into or agents[0]
+        _require_not_withdrawn(agent, "slug" if slug else "name")
         require_for(actor, Permission.AGENTS_DECLARE, agent)
         _require_one_place(agent, place)
         return agent, False
@@ -170,6 +171,15 @@ def _drafted(one: Stated, values: Values, actor: Principal, dry_run: bool) -> Ag
     agent = new_agent(name, team=team, state=State.DRAFT, slug=slug, **number)
     record_act("agents.agent.drafted", actor=actor, target=("agent", agent.pk), detail={"name": agent.name})
     return agent
+
+
+def _require_not_withdrawn(agent: Agent, key: str) -> None:
+    """Somebody took the draft off the register: a file does not put it back, under its key, without their knowing."""
+    if agent.withdrawn_at:
+        words = (
+            f"It was withdrawn from the register: take it out of the file, or declare it under another {key}"
+        )
+        raise InvalidInput("The agent was withdrawn.", fields={key: words})
 
 
 def _require_one_place(agent: Agent, place: Place) -> None:

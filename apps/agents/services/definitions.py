@@ -18,6 +18,7 @@ from apps.agents.fields import restored
 from apps.agents.models import Agent, Blueprint, Claim, Origin
 from apps.agents.reconciliation import rank
 from apps.agents.services.bulk import Outcome, change_record, tell_changes, write_records
+from apps.agents.services.registry import lock_agents
 from apps.agents.services.risk import under_standing_policy
 from apps.identity.models import Principal
 from apps.identity.services.ledger import Act, record_acts
@@ -35,11 +36,8 @@ def lock_blueprint(blueprint: Blueprint) -> Blueprint:
 
 
 def lock_instances(agents: Collection[UUID]) -> list[Agent]:
-    """These agents, locked in the order of their keys as every other locker does."""
-    rows = Agent.objects.select_for_update(of=("self",), no_key=True)
-    return list(
-        rows.select_related("owner", "deputy", "team", "blueprint").filter(pk__in=agents).order_by("pk")
-    )
+    """These agents, locked as every other locker does it."""
+    return lock_agents(agents)
 
 
 @transaction.atomic

@@ -152,7 +152,7 @@ def _observe(kind: str, seen: Sequence[Seen], ids: dict[tuple[str, str], UUID]) 
 
 def _require_to_curate(source: Node, actor: Principal) -> None:
     if source.kind == NodeKind.AGENT:
-        agent = Agent.objects.visible_to(actor).filter(pk=source.id).first()
+        agent = Agent.objects.visible_to(actor).on_record().filter(pk=source.id).first()
         if agent is None:
             raise InvalidInput("The dependency was not stated.", fields={"source": "There is no such agent"})
         require_for(actor, Permission.AGENTS_CURATE, agent)

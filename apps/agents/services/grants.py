@@ -77,7 +77,7 @@ def told_of_grant(grant: ToolGrant | BlueprintGrant) -> dict[str, Any]:
 @transaction.atomic
 def revoke_grant(grant: ToolGrant, *, actor: Principal, reason: str) -> ToolGrant:
     """Take a grant back. Raises Conflict when it was taken back already."""
-    agent = lock_agent(grant.agent)
+    agent = lock_agent(grant.agent, off_record_too=True)
     require_for(actor, Permission.POLICY_EDIT, agent)
     grant = ToolGrant.objects.select_for_update(of=("self",)).select_related("tool").get(pk=grant.pk)
     if grant.revoked_at:

@@ -27,7 +27,7 @@ from apps.agents.models import (
 from apps.agents.services.grants import revoke_grant
 from apps.agents.services.indexing import index_words
 from apps.agents.services.merge_guard import require_nothing_escapes
-from apps.agents.services.registry import lock_agent
+from apps.agents.services.registry import lock_agents, require_on_record
 from apps.agents.signals import agent_changed
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -46,8 +46,7 @@ USES: dict[str, tuple[type[ObservedTool] | type[ObservedModel], tuple[str, ...]]
 @transaction.atomic
 def merge_agents(kept: Agent, merged: Agent, *, actor: Principal, reason: str) -> AgentMerge:
     """Make `merged` part of `kept`. Raises InvalidInput without a reason, Conflict when either is merged already."""
-    first, second = sorted((kept, merged), key=lambda agent: agent.pk)  # two merges never wait in a ring
-    locked = {agent.pk: agent for agent in (lock_agent(first), lock_agent(second))}
+    locked = {agent.pk: agent for agent in lock_agents([kept.pk, merged.pk])}
     kept, merged = locked[kept.pk], locked[merged.pk]
     for agent in (kept, merged):
         require_for(actor, Permission.AGENTS_CURATE, agent)
@@ -79,7 +78,8 @@ def merge_agents(kept: Agent, merged: Agent, *, actor: Principal, reason: str) -
 def undo_merge(merge: AgentMerge, *, actor: Principal) -> AgentMerge:
     """Give the duplicate back what followed to the kept record. Possible for a day; grants stay ended."""
     merge = AgentMerge.objects.select_for_update().get(pk=merge.pk)
-    kept, merged = merge.kept, merge.merged
+    locked = {agent.pk: agent for agent in lock_agents([merge.kept_id, merge.merged_id])}
+    kept, merged = locked[merge.kept_id], locked[merge.merged_id]
     for agent in (kept, merged):
         require_for(actor, Permission.AGENTS_CURATE, agent)
     if not may_undo_merge(merge):
@@ -89,7 +89,6 @@ def undo_merge(merge: AgentMerge, *, actor: Principal) -> AgentMerge:
     for name in USES:
         _take_uses_back(name, merge.moved.get(name, []), kept)
     _move_edges_back(merge.moved.get("dependencies", []))
-    merged = lock_agent(merged)
     merged.merged_into = None
     _save(merged, "merged_into")
     merge.undone_at, merge.undone_by = timezone.now(), actor
@@ -114,6 +113,7 @@ def _require_mergeable(kept: Agent, merged: Agent, reason: str) -> None:
     for agent in (kept, merged):
         if agent.merged_into_id:
             raise Conflict(f"{agent.name} was merged already.", code="agents.agent.merged_already")
+        require_on_record(agent)
     if merged.merges.filter(undone_at=None).exists():
         raise Conflict(
             f"Others were merged into {merged.name}. Merge {kept.name} into it instead.",

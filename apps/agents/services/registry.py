@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from dataclasses import fields as parts_of
 from typing import Any, TypeVar, overload
@@ -160,26 +160,59 @@ def follow_record(agent: Agent, fields: set[str], *, actor: Principal) -> None:
 
 
 @overload
-def lock_agent(agent: Agent, *, version: int | None = None) -> Agent: ...
+def lock_agent(agent: Agent, *, version: int | None = None, off_record_too: bool = False) -> Agent: ...
 
 
 @overload
-def lock_agent(agent: Agent, *, version: int | None = None, kind: type[A]) -> A: ...
+def lock_agent(
+    agent: Agent, *, version: int | None = None, off_record_too: bool = False, kind: type[A]
+) -> A: ...
 
 
-def lock_agent(agent: Agent, *, version: int | None = None, kind: type[Agent] = Agent) -> Agent:
-    """The row, locked against other writers, as an instance of `kind` (Agent or a proxy of it).
+def lock_agent(
+    agent: Agent, *, version: int | None = None, off_record_too: bool = False, kind: type[Agent] = Agent
+) -> Agent:
+    """The row, locked against other writers, as an instance of `kind` (Agent or a proxy of it). Two queries.
 
-    Raises StaleWrite when the row is past `version`.
+    Raises StaleWrite when the row is past `version`, Conflict when it was merged or withdrawn: only what ends or undoes
+    something takes those too.
     """
-    locked = (
-        kind._default_manager.select_for_update(of=("self",), no_key=True)
-        .select_related("owner", "deputy", "team", "blueprint", "risk_facts")
-        .get(pk=agent.pk)
-    )
+    locked = next(iter(lock_agents([agent.pk], kind=kind)), None)
+    if locked is None:
+        raise Agent.DoesNotExist(f"There is no agent {agent.pk}.")
+    if not off_record_too:
+        require_on_record(locked)
     if version is not None and locked.version != version:
         raise StaleWrite(f"{locked.name} was changed meanwhile; it is at version {locked.version} now.")
     return locked
+
+
+def require_on_record(agent: Agent) -> None:
+    """Raise Conflict for a record that lives on as history only: nothing new becomes of it."""
+    if agent.merged_into is not None:
+        words = f"{agent.name} was merged into {agent.merged_into.ref}; that one is on record."
+        raise Conflict(words, code="agents.agent.off_record")
+    if not agent.is_on_record:
+        raise Conflict(f"{agent.name} was withdrawn from the register.", code="agents.agent.off_record")
+
+
+@overload
+def lock_agents(ids: Collection[UUID]) -> list[Agent]: ...
+
+
+@overload
+def lock_agents(ids: Collection[UUID], *, kind: type[A]) -> list[A]: ...
+
+
+def lock_agents(ids: Collection[UUID], *, kind: type[Agent] = Agent) -> list[Any]:
+    """These rows, locked in the order of their keys, so that no two lockers wait for each other in a ring.
+
+    Locked first and read after: a statement that waited for a lock sees the locked row as it is then, and what it
+    joined to it (the blueprint, the facts) as it was before. Two queries.
+    """
+    rows = kind._default_manager.filter(pk__in=ids).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk"))
+    return list(rows.select_related("owner", "deputy", "team", "blueprint", "risk_facts"))
 
 
 def save_agent(agent: Agent) -> None:

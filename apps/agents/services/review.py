@@ -101,7 +101,7 @@ def remind_owners(today: date | None = None) -> int:
     for campaign in Campaign.objects.filter(closed_at=None).order_by("pk"):
         is_late = today > campaign.due_on  # a step of its own: deputies are asked from then on
         steps = sum((campaign.due_on - today).days <= days for days in REMIND_BEFORE_DAYS) + 1 + is_late
-        waiting = campaign.items.select_for_update(of=("self",)).filter(confirmed_at=None)
+        waiting = campaign.items.select_for_update(of=("self",)).filter(confirmed_at=None).of_agents_in_use()
         due = list(waiting.filter(reminders__lt=steps).select_related("asked", "agent__deputy"))
         _remind(campaign, due, steps, is_late=is_late)
         reminded += len(due)
@@ -112,7 +112,8 @@ def progress_of(campaigns: Sequence[Campaign], today: date | None = None) -> dic
     """By campaign; one query."""
     today = today or timezone.localdate()
     waiting = Q(confirmed_at=None)
-    rows = CampaignItem.objects.filter(campaign__in=campaigns).values("campaign").annotate(
+    asked = Q(pk__in=CampaignItem.objects.of_agents_in_use())
+    rows = CampaignItem.objects.filter(~waiting | asked, campaign__in=campaigns).values("campaign").annotate(
         total=Count("pk"),
         confirmed=Count("pk", filter=~waiting),
         overdue=Count("pk", filter=waiting & Q(campaign__due_on__lt=today)),

@@ -21,7 +21,7 @@ def record_version(
     agent: Agent, makeup: Makeup, *, actor: Principal, origin: str = Origin.DECLARED, label: str = ""
 ) -> AgentVersion:
     """Keep what the agent is made of now. The same makeup again is the same version, seen once more."""
-    agent = lock_agent(agent)  # numbers are given one at a time
+    agent = lock_agent(agent, off_record_too=True)  # numbers are given one at a time
     require_for(actor, Permission.AGENTS_CURATE, agent)
     if makeup == Makeup(commit=makeup.commit):
         raise InvalidInput("No version was kept.", fields={"model": "Say what the agent is made of"})

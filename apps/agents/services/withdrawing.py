@@ -27,7 +27,7 @@ def withdraw_draft(
     Raises Conflict saying why it stays: it is no draft any longer, it acted, or it was certified. `untouched_since` names
     the version of the record after which nobody may have changed it.
     """
-    agent = lock_agent(agent)
+    agent = lock_agent(agent, off_record_too=True)
     require_for(actor, Permission.AGENTS_CURATE, agent)
     require_reason(reason, "Say why it is withdrawn")
     why = _why_it_stays(agent, untouched_since)

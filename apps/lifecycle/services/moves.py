@@ -18,6 +18,9 @@ from apps.kit.errors import Conflict, InvalidInput, NotPermitted
 from apps.lifecycle.gates import GateResult
 from apps.lifecycle.machine import BY_NAME, GovernedAgent, Move, gates_of, moves_from
 
+# The key of a merged record lives on: what stops it stays possible.
+STOPPED = (State.SUSPENDED, State.QUARANTINED, State.RETIRED)
+
 
 @dataclass(frozen=True)
 class Prospect:
@@ -63,9 +66,8 @@ def move_agent(
         )
     if move.needs_reason and not reason.strip():
         raise InvalidInput(f"{move.label} needs a reason.", fields={"reason": "Say why"})
-    return _perform(
-        lock_agent(agent, version=version, kind=GovernedAgent), move, actor=actor, reason=reason.strip()
-    )
+    locked = lock_agent(agent, version=version, kind=GovernedAgent, off_record_too=move.target in STOPPED)
+    return _perform(locked, move, actor=actor, reason=reason.strip())
 
 
 def follow_certification(agent: Agent, *, actor: Principal) -> Agent:

@@ -32,7 +32,7 @@ def trip_if_over(agent_id: UUID) -> BreakerTrip | None:
     Violations are counted from stored calls, so a batch that is worked on twice counts once. Two queries
     beside the lock; None when the breaker stays as it is.
     """
-    agent = lock_agent(Agent(pk=agent_id))
+    agent = lock_agent(Agent(pk=agent_id), off_record_too=True)
     if agent.is_tripped:
         return None
     now = timezone.now()
@@ -54,7 +54,7 @@ def trip_if_over(agent_id: UUID) -> BreakerTrip | None:
 @transaction.atomic
 def trip_breaker(agent: Agent, *, actor: Principal, reason: str) -> BreakerTrip:
     """Stop an agent at once: every further tool call is refused until an administrator resets it."""
-    agent = lock_agent(agent)
+    agent = lock_agent(agent, off_record_too=True)
     require_for(actor, Permission.BREAKER_TRIP, agent)
     require_reason(reason, "Say why the agent is stopped")
     if agent.is_tripped:
@@ -66,7 +66,7 @@ def trip_breaker(agent: Agent, *, actor: Principal, reason: str) -> BreakerTrip:
 @transaction.atomic
 def reset_breaker(agent: Agent, *, actor: Principal, reason: str) -> BreakerTrip:
     """Let the agent act again. Violations before the reset do not count towards the next trip."""
-    agent = lock_agent(agent)
+    agent = lock_agent(agent, off_record_too=True)
     require_for(actor, Permission.BREAKER_RESET, agent)
     require_reason(reason, "Say why it may act again")
     trip = BreakerTrip.objects.filter(agent=agent, reset_at=None).first()
