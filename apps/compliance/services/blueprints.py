@@ -21,10 +21,10 @@ from apps.agents.access import require_for
 from apps.agents.definitions import InstanceResult, differing_fields, refused, told
 from apps.agents.fields import FIELDS
 from apps.agents.models import Agent, Blueprint, ObservedModel, ObservedTool
-from apps.agents.risk import FIELDS as RISK_FIELDS
-from apps.agents.risk import assess, needs_certification
+from apps.agents.risk import needs_certification
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
 from apps.agents.services.definitions import lock_blueprint, lock_instances
+from apps.agents.services.risk import hold_policy
 from apps.agents.services.status import write_many_certified_until
 from apps.agents.toolnames import tool_named
 from apps.compliance.models import BlueprintCertification, Certification, ControlResult, Finding, Severity
@@ -53,14 +53,14 @@ def certify_blueprint(
 ) -> BlueprintAct:
     """Certify the definition against one framework, and with it every instance that does not differ from it.
 
-    The definition must answer the four risk questions. An active certification of the blueprint is superseded. A
-    refused instance keeps what it held of its own.
+    The definition must answer the four risk questions; its tier is by the policy that stands. An active certification
+    of the blueprint is superseded. A refused instance, such as one of a higher tier, keeps what it held of its own.
     """
     blueprint = lock_blueprint(blueprint)
     require(actor, Permission.COMPLIANCE_CERTIFY, blueprint.team_id)
-    tier = _certifiable_tier(blueprint, actor)
     check_request(request)
     agents, hidden = instances_within_reach(blueprint, actor=actor)
+    tier = _certifiable_tier(blueprint, actor)
     given = _keep(blueprint, request, agents, tier, actor)
     results = [_result(agent, given, actor) for agent in agents]
     _issue(given, [one.agent for one in results if one.status == "done" and one.agent], actor)
@@ -139,8 +139,9 @@ def follow_departures(changes: Mapping[Agent, Collection[str]]) -> None:
 
 
 def _certifiable_tier(blueprint: Blueprint, actor: Principal) -> int:
-    """The tier of a definition that this actor may judge."""
-    assessment = assess({name: blueprint.defaults.get(name) for name in RISK_FIELDS})
+    """The tier of a definition that this actor may judge. Its instances are locked before: whoever changes them holds
+    the policy after their rows."""
+    assessment = blueprint.assessed_by(hold_policy().parsed)
     if assessment is None:
         raise Conflict(
             f"The definition of {blueprint.name} has no risk tier; answer its four risk questions first.",
@@ -213,6 +214,9 @@ def _result(agent: Agent, given: BlueprintCertification, actor: Principal) -> In
     if differs:
         words = f"It differs from the definition: {differs}. Certify it by itself."
         return InstanceResult(agent.name, "refused", agent, words)
+    if not _is_of_its_tier(agent, given):
+        words = f"It is tier {agent.tier}, the definition tier {given.tier}. Certify it by itself."
+        return InstanceResult(agent.name, "refused", agent, words)
     return InstanceResult(agent.name, "done", agent)
 
 
@@ -221,10 +225,17 @@ def _differs(agent: Agent, given: BlueprintCertification) -> str:
     return ", ".join(FIELDS[name].label.lower() for name in differing_fields(agent, given.certified))
 
 
+def _is_of_its_tier(agent: Agent, given: BlueprintCertification) -> bool:
+    """False where facts or a policy put the agent above what was judged: there the judgement counts for nothing."""
+    return agent.tier is not None and agent.tier <= given.tier
+
+
 def _is_covered(agent: Agent, given: BlueprintCertification, used: set[str]) -> bool:
     """As certified, using nothing else, and not judged by whoever answers for it."""
     answers = needs_certification(agent.tier) and given.certified_by_id in (agent.owner_id, agent.deputy_id)
-    return not answers and not _differs(agent, given) and used <= set(given.baseline.get("tools", ()))
+    if answers or not _is_of_its_tier(agent, given):
+        return False
+    return not _differs(agent, given) and used <= set(given.baseline.get("tools", ()))
 
 
 def _issue(given: BlueprintCertification, agents: Sequence[Agent], actor: Principal) -> None:
