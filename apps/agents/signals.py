@@ -19,7 +19,9 @@ owners_reminded = Signal()
 """Sent inside the transaction with `campaign`, `agents_by_person: dict[Principal, list[Agent]]` and `is_late`."""
 
 instances_joined = Signal()
-"""Sent inside the transaction with `blueprint` (locked), `agents: list[Agent]` that became its instances, and `actor`."""
+"""Sent inside the transaction with `blueprint` (locked), `agents: list[Agent]` that became its instances, and `actor`; a
+receiver answers with sentences by agent id on what an instance was not given, or None."""
+
 coverage_asked = Signal()
 """Sent with `tiers: dict[agent id, tier]`; a receiver answers with the ids of those that hold no certification which
 covers that tier."""

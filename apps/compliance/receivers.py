@@ -14,6 +14,7 @@ from apps.agents.signals import agent_changed, agents_changed, coverage_asked, i
 from apps.compliance.queries import uncovered
 from apps.compliance.services.blueprints import cover_new_instances, follow_departures
 from apps.compliance.services.certifications import follow_tier
+from apps.identity.models import Principal
 
 
 @receiver(agent_changed, dispatch_uid="compliance.follow_tier")
@@ -31,9 +32,11 @@ def follow_many(sender: type[Agent], changes: Mapping[Agent, set[str]], **_: Any
 
 
 @receiver(instances_joined, dispatch_uid="compliance.cover_new_instances")
-def cover(sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], **_: Any) -> None:
+def cover(
+    sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], actor: Principal, **_: Any
+) -> dict[UUID, str]:
     """An instance that comes later holds the blueprint's certifications while it is as it was certified."""
-    cover_new_instances(blueprint, agents)
+    return cover_new_instances(blueprint, agents, actor=actor)
 
 
 @receiver(coverage_asked, dispatch_uid="compliance.lacking_coverage")

@@ -31,7 +31,7 @@ from apps.agents.services.instances import (
 )
 from apps.agents.services.risk import standing_policy
 from apps.agents.views.doors import uuids_in, visible_blueprint
-from apps.identity.access import access_of
+from apps.identity.access import access_of, require
 from apps.identity.pages import PageRequest, page
 from apps.identity.queries import timeline_of
 from apps.identity.roles import Permission
@@ -106,6 +106,7 @@ def blueprint_edit(request: PageRequest, blueprint_id: UUID | None = None) -> Ht
 def blueprint_instances(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     """Make instances from a pasted list or table; the same list again makes none twice."""
     found = visible_blueprint(request, blueprint_id)
+    require(request.actor, Permission.AGENTS_CURATE, found.team_id)
     form = InstancesForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -125,6 +126,7 @@ def blueprint_instances(request: PageRequest, blueprint_id: UUID) -> HttpRespons
 def blueprint_attach(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     """Make agents on record instances."""
     found = visible_blueprint(request, blueprint_id)
+    require(request.actor, Permission.AGENTS_CURATE, found.team_id)
     form = AttachForm(request.POST)
     if form.is_valid():
         visible = Agent.objects.visible_to(request.actor).on_record()

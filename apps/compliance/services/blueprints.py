@@ -97,9 +97,13 @@ def revoke_blueprint_certification(
     return BlueprintAct(blueprint, results)
 
 
-def cover_new_instances(blueprint: Blueprint, agents: Sequence[Agent]) -> None:
-    """Give agents that became instances what the others hold, where they are as it was certified."""
+def cover_new_instances(
+    blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal
+) -> dict[UUID, str]:
+    """Give agents that became instances what the others hold, where they are as it was certified and, from tier 3 on, the
+    actor might certify them; for the others, by id, why they are not covered."""
     now, holders = timezone.now(), [agent.pk for agent in agents]
+    left: dict[UUID, list[str]] = defaultdict(list)
     active = BlueprintCertification.objects.filter(
         blueprint=blueprint, status=Status.ACTIVE, expires_at__gt=now
     )
@@ -110,10 +114,12 @@ def cover_new_instances(blueprint: Blueprint, agents: Sequence[Agent]) -> None:
                 agent__in=holders, framework=given.framework, status=Certification.Status.ACTIVE
             ).values_list("agent_id", flat=True)
         )
-        covered = [
-            agent for agent in agents if agent.pk not in own and _is_covered(agent, given, used[agent.pk])
-        ]
-        _issue(given, covered, system_principal())
+        joining = [agent for agent in agents if agent.pk not in own]
+        why = {agent: _why_uncovered(agent, given, used[agent.pk], actor) for agent in joining}
+        _issue(given, [agent for agent, words in why.items() if not words], system_principal())
+        for agent in filter(why.get, joining):
+            left[agent.pk].append(f"Not covered by {given.framework.name}: {why[agent]}.")
+    return {pk: " ".join(words) for pk, words in left.items()}
 
 
 def follow_departures(changes: Mapping[Agent, Collection[str]]) -> None:
@@ -206,8 +212,7 @@ def _used(agents: Iterable[UUID]) -> Names:
 
 def _result(agent: Agent, given: BlueprintCertification, actor: Principal) -> InstanceResult:
     try:
-        require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
-        check_certifier(agent, actor=actor)
+        _require_judge(agent, actor)
     except DomainError as error:
         return refused(agent, error)
     differs = _differs(agent, given)
@@ -230,12 +235,32 @@ def _is_of_its_tier(agent: Agent, given: BlueprintCertification) -> bool:
     return agent.tier is not None and agent.tier <= given.tier
 
 
-def _is_covered(agent: Agent, given: BlueprintCertification, used: set[str]) -> bool:
-    """As certified, using nothing else, and not judged by whoever answers for it."""
-    answers = needs_certification(agent.tier) and given.certified_by_id in (agent.owner_id, agent.deputy_id)
-    if answers or not _is_of_its_tier(agent, given):
-        return False
-    return not _differs(agent, given) and used <= set(given.baseline.get("tools", ()))
+def _require_judge(agent: Agent, actor: Principal) -> None:
+    require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
+    check_certifier(agent, actor=actor)
+
+
+def _why_uncovered(agent: Agent, given: BlueprintCertification, used: set[str], actor: Principal) -> str:
+    """What keeps a new instance from being covered by an earlier judgement, in words; '' where nothing does."""
+    differs, others = _differs(agent, given), sorted(used.difference(given.baseline.get("tools", ())))
+    if differs:
+        return f"it differs from what was certified in {differs}"
+    if not _is_of_its_tier(agent, given):
+        return f"it is tier {agent.tier}, above the certified tier {given.tier}"
+    if others:
+        return f"it uses {others[0]}, which was not certified"
+    return _why_unjudged(agent, given, actor) if needs_certification(agent.tier) else ""
+
+
+def _why_unjudged(agent: Agent, given: BlueprintCertification, actor: Principal) -> str:
+    """From tier 3 on an instance is covered by the act of somebody who might certify it, as any agent is."""
+    if given.certified_by_id in (agent.owner_id, agent.deputy_id):
+        return "its owner or deputy gave that certification"
+    try:
+        _require_judge(agent, actor)
+    except NotPermitted:
+        return f"at tier {agent.tier} somebody who may certify it decides; certify the blueprint again"
+    return ""
 
 
 def _issue(given: BlueprintCertification, agents: Sequence[Agent], actor: Principal) -> None:
