@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from apps.agents.models import Agent, Blueprint, Tool, ToolGrant
+from apps.agents.models import Agent, Blueprint, Claim, Tool, ToolGrant
 from apps.agents.services.blueprint_grants import grant_to_blueprint
-from apps.agents.services.blueprints import Definition, create_blueprint
+from apps.agents.services.blueprints import Definition, create_blueprint, edit_blueprint
 from apps.agents.services.grants import GrantRequest
 from apps.agents.services.instances import NewInstance, attach_agents, make_instances
 from apps.compliance.services.blueprints import certify_blueprint
@@ -104,3 +104,16 @@ def test_who_answers_for_an_agent_does_not_have_it_certified_by_attaching_it(cur
         certify_blueprint(blueprint, judged(), actor=factories.make_person(Role.CURATOR, team))
     certify_blueprint(blueprint, judged(), actor=factories.make_person(Role.COMPLIANCE))
     assert held(mine) == (True, True, True)
+
+
+def test_who_drops_a_shared_value_speaks_only_for_the_agents_they_curate(curator: Principal) -> None:
+    ours, theirs = factories.make_team("ours"), factories.make_team("theirs")
+    lead = seeing_all(Role.CURATOR, ours)
+    shared = Definition("B", team=ours, values={"framework": "crewai"})
+    blueprint = create_blueprint(shared, actor=curator)
+    wanted = [NewInstance("a", {"team": ours}), NewInstance("b", {"team": theirs})]
+    make_instances(blueprint, wanted, actor=curator)
+    results = edit_blueprint(blueprint, Definition("B", team=ours), actor=lead).results
+    assert {one.name: one.status for one in results} == {"a": "unchanged", "b": "refused"}
+    words = Claim.objects.filter(field="framework").order_by("agent__name")
+    assert [(one.origin, one.stated_by) for one in words] == [("person", lead), ("blueprint", curator)]
