@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max
 from django.utils import timezone
 
 from apps.agents.access import require_for
@@ -25,7 +23,6 @@ from apps.agents.risk import needs_certification
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
 from apps.agents.services.definitions import lock_blueprint, lock_instances
 from apps.agents.services.risk import hold_policy
-from apps.agents.services.status import write_many_certified_until
 from apps.agents.toolnames import tool_named
 from apps.compliance.models import BlueprintCertification, Certification, ControlResult, Finding, Severity
 from apps.compliance.rules import CERTIFIED, VALIDITY
@@ -33,6 +30,7 @@ from apps.compliance.services.certifications import (
     CertificationRequest,
     check_certifier,
     check_request,
+    refresh_many,
 )
 from apps.compliance.services.findings import FindingDraft, raise_findings
 from apps.compliance.signals import certification_ended, certification_issued
@@ -284,7 +282,7 @@ def _issue(given: BlueprintCertification, agents: Sequence[Agent], actor: Princi
     ]  # fmt: skip
     Certification.objects.bulk_create(issued)
     _keep_results(given, issued)
-    _refresh(agents, now, actor)
+    refresh_many(agents, now, actor=actor)
     record_acts(
         [
             Act(
@@ -323,21 +321,12 @@ def _end_many(held: Any, status: str, reason: str, agents: Sequence[Agent], acto
     Certification.objects.filter(pk__in=[one.pk for one in ending]).update(
         status=status, ended_at=now, ended_reason=reason
     )
-    _refresh(agents, now, actor)
+    refresh_many(agents, now, actor=actor)
     detail = [(one, {"certification": one.pk, "framework": one.framework.key}) for one in ending]
     action = f"compliance.certification.{status}"
     record_acts([Act(action, actor, ("agent", one.agent_id), reason, said) for one, said in detail])
     for one in ending:
         certification_ended.send(sender=Certification, certification=one)
-
-
-def _refresh(agents: Sequence[Agent], now: datetime, actor: Principal) -> None:
-    """Until when a certification covers each, in one query and the write."""
-    rows = Certification.objects.filter(
-        agent__in=agents, status=Certification.Status.ACTIVE, expires_at__gt=now, tier__gte=F("agent__tier")
-    )
-    until = dict(rows.order_by().values_list("agent_id").annotate(until=Max("expires_at")))
-    write_many_certified_until({agent: until.get(agent.pk) for agent in agents}, actor=actor)
 
 
 def _told(one: Certification, given: BlueprintCertification) -> Mapping[str, Any]:
