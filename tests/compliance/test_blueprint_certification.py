@@ -7,10 +7,12 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.agents import risk
-from apps.agents.models import Agent, Blueprint
+from apps.agents.models import Agent, Blueprint, ObservedModel
 from apps.agents.services.blueprints import Definition, create_blueprint
+from apps.agents.services.instances import attach_agents
 from apps.agents.services.registry import edit_agent
 from apps.compliance.models import BlueprintCertification, Certification
 from apps.compliance.services.blueprints import certify_blueprint
@@ -83,3 +85,26 @@ def test_the_pages_show_the_tier_that_would_be_certified(
     assert "Tier 3" in shown
     form = client.get(reverse("compliance:blueprint-certify", args=[blueprint.pk, "eu-ai-act"]))
     assert "Tier 3" in form.content.decode()
+
+
+def test_a_new_instance_that_another_model_answers_is_not_covered(
+    curator: Principal, officer: Principal
+) -> None:
+    blueprint = create_blueprint(Definition("Mild", values=dict.fromkeys(risk.FIELDS, 1)), actor=curator)
+    (first,) = make(blueprint, curator, "A")
+    answered_by(first, "small")
+    certify_blueprint(blueprint, judged(), actor=officer)
+    assert Certification.objects.get().baseline["models"] == ["small"]
+    same, other = (factories.make_agent("registered", tier=1) for _ in range(2))
+    answered_by(same, "small")
+    answered_by(other, "other")
+    results = attach_agents(blueprint, [same.pk, other.pk], actor=curator).results
+    told = {one.agent: one.message for one in results}
+    assert told[same] == ""
+    assert "it uses other" in told[other]
+    assert (same.certifications.count(), other.certifications.count()) == (1, 0)
+
+
+def answered_by(agent: Agent, model: str) -> None:
+    now = timezone.now()
+    ObservedModel.objects.create(agent=agent, model=model, calls=1, first_seen=now, last_seen=now)

@@ -42,7 +42,7 @@ from apps.kit.errors import Conflict, DomainError, NotPermitted, require_reason
 from apps.oversight.models import BlueprintPolicy, ToolPolicy
 
 Status = BlueprintCertification.Status
-Names = dict[UUID, set[str]]
+Used = dict[str, set[str]]  # as a baseline: {"tools": names, "models": names}
 
 
 @transaction.atomic
@@ -189,22 +189,26 @@ def _baseline(blueprint: Blueprint, agents: Sequence[Agent]) -> dict[str, list[s
         ToolPolicy.objects.limiting().filter(agent__in=ids).values_list("allowed_tools", flat=True)
     )
     policy = BlueprintPolicy.objects.filter(blueprint=blueprint).first()
+    used = list(_used(ids).values())
     tools = set().union(
-        *_used(ids).values(),
+        *(one["tools"] for one in used),
         *(names or () for names in allowed),
         (policy.allowed_tools or ()) if policy else (),
     )
-    models = ObservedModel.objects.filter(agent__in=ids).values_list("model", flat=True).distinct()
-    return {"tools": sorted(tools), "models": sorted(models)}
+    return {"tools": sorted(tools), "models": sorted(set().union(*(one["models"] for one in used)))}
 
 
-def _used(agents: Iterable[UUID]) -> Names:
-    found: Names = {pk: set() for pk in agents}
+def _used(agents: Iterable[UUID]) -> dict[UUID, Used]:
+    """The tools and models that each of these was seen to use; two queries."""
+    found: dict[UUID, Used] = {pk: {"tools": set(), "models": set()} for pk in agents}
     seen = ObservedTool.objects.filter(agent__in=list(found)).values_list(
         "agent_id", "tool_name", "mcp_server"
     )
     for pk, name, server in seen:
-        found[pk].add(str(tool_named(name, server)))
+        found[pk]["tools"].add(str(tool_named(name, server)))
+    answered = ObservedModel.objects.filter(agent__in=list(found))
+    for pk, model in answered.values_list("agent_id", "model"):
+        found[pk]["models"].add(model)
     return found
 
 
@@ -238,9 +242,14 @@ def _require_judge(agent: Agent, actor: Principal) -> None:
     check_certifier(agent, actor=actor)
 
 
-def _why_uncovered(agent: Agent, given: BlueprintCertification, used: set[str], actor: Principal) -> str:
+def _why_uncovered(agent: Agent, given: BlueprintCertification, used: Used, actor: Principal) -> str:
     """What keeps a new instance from being covered by an earlier judgement, in words; '' where nothing does."""
-    differs, others = _differs(agent, given), sorted(used.difference(given.baseline.get("tools", ())))
+    differs = _differs(agent, given)
+    others = [
+        name
+        for kind, names in used.items()
+        for name in sorted(names.difference(given.baseline.get(kind, ())))
+    ]
     if differs:
         return f"it differs from what was certified in {differs}"
     if not _is_of_its_tier(agent, given):
