@@ -267,12 +267,15 @@ class TestCertification:
         officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)
         certify_blueprint(blueprint, judged(), actor=officer)
         wanted = [NewInstance("same"), NewInstance("other", {"countries": ["US"]})]
-        make_instances(blueprint, wanted, actor=curator)
+        certifier = factories.make_person(Role.ADMINISTRATOR)
+        made = make_instances(blueprint, wanted, actor=certifier).results
+        assert [bool(one.message) for one in made] == [False, True]
         assert list(Certification.objects.values_list("agent__name", flat=True)) == ["same"]
         used = factories.make_agent("registered", name="used")
         now = timezone.now()
         ObservedTool.objects.create(agent=used, tool_name="wire", calls=1, first_seen=now, last_seen=now)
-        attach_agents(blueprint, [used.pk], actor=curator)
+        (attached,) = attach_agents(blueprint, [used.pk], actor=certifier).results
+        assert "it uses wire" in attached.message
         assert not used.certifications.exists(), "it uses what was not certified"
         same = blueprint.instances.get(name="same")
         edit_agent(same, {"oversight_level": "autonomous", "tags": ["x"]}, actor=curator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.agents.access import require_for
+from apps.agents.access import may, require_for
 from apps.agents.definitions import InstanceResult, refused, told
 from apps.agents.models import Agent, Blueprint, BlueprintGrant, ToolGrant
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
@@ -66,15 +67,26 @@ def revoke_from_blueprint(grant: BlueprintGrant, *, actor: Principal, reason: st
     return BlueprintAct(blueprint, results)
 
 
-def inherit_grants(blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal) -> None:
-    """Give agents that became instances what all instances may use. A step of the act that made them so."""
+def inherit_grants(blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal) -> dict[UUID, str]:
+    """Give agents that became instances what all instances may use, where the actor may grant; for the others, by id, a
+    sentence that names what they were not given. A step of the act that made them instances."""
     now = timezone.now()
+    reached = {agent.pk for agent in agents if may(actor, Permission.POLICY_EDIT, agent)}
+    left: dict[UUID, list[str]] = defaultdict(list)
     standing = BlueprintGrant.objects.filter(blueprint=blueprint, revoked_at=None).select_related(
         "tool", "granted_by"
     )
     for grant in standing.filter(Q(expires_at=None) | Q(expires_at__gt=now)):
         own = _holders(grant, agents)
-        _write(grant, [agent for agent in agents if agent.pk not in own], actor)
+        without = [agent for agent in agents if agent.pk not in own]
+        _write(grant, [agent for agent in without if agent.pk in reached], actor)
+        for agent in without:
+            if agent.pk not in reached:
+                left[agent.pk].append(str(grant.tool))
+    return {
+        pk: f"Not granted: {', '.join(tools)}. Whoever may grant tools can give it."
+        for pk, tools in left.items()
+    }
 
 
 def leave_grants(grants: QuerySet[ToolGrant], *, actor: Principal, reason: str) -> list[UUID]:

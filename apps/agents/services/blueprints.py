@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
+from apps.agents.access import may
 from apps.agents.definitions import HIDDEN, InstanceResult, refused, said, told
 from apps.agents.fields import FIELDS, SHAREABLE, is_empty, restored, words_of
 from apps.agents.models import Agent, Blueprint, State
@@ -149,7 +150,8 @@ def _spread(
 ) -> list[InstanceResult]:
     agents, hidden = instances_within_reach(blueprint, actor=actor)
     changed = {name: value for name, value in blueprint.defaults.items() if before.get(name) != value}
-    keep_as_own_word(agents, before.keys() - blueprint.defaults.keys(), actor=actor)
+    own = [agent for agent in agents if may(actor, Permission.AGENTS_CURATE, agent)]
+    keep_as_own_word(own, before.keys() - blueprint.defaults.keys(), actor=actor)
     return results_of(follow_definition(agents, blueprint, changed, actor=actor, reason=reason)) + hidden
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -55,7 +56,7 @@ def make_instances(
     again makes nothing twice. The blueprint's lock lets no second list make them at the same time.
     """
     blueprint = lock_blueprint(blueprint)
-    require_somewhere(actor, Permission.AGENTS_CURATE)
+    require(actor, Permission.AGENTS_CURATE, blueprint.team_id)
     if not 0 < len(wanted) <= AT_MOST:
         raise InvalidInput("Nothing was made.", fields={"instances": f"Name 1 to {AT_MOST} instances"})
     known = {name.casefold() for name in blueprint.instances.on_record().values_list("name", flat=True)}
@@ -66,17 +67,20 @@ def make_instances(
         results.append(result)
         if result.status == "made" and result.agent is not None:
             own[result.agent] = _own_word(one, definition)
-    _put_on_record(blueprint, own, actor, reason)
-    return BlueprintAct(blueprint, results)
+    left = _put_on_record(blueprint, own, actor, reason)
+    return BlueprintAct(blueprint, _telling(results, left))
 
 
 @transaction.atomic
 def attach_agents(
     blueprint: Blueprint, agents: Collection[UUID], *, actor: Principal, reason: str = ""
 ) -> BlueprintAct:
-    """Make agents on record instances: they take over what the definition says and nobody said of them."""
+    """Make agents on record instances: they take over what the definition says and nobody said of them.
+
+    What is decided for all reaches them as far as the actor might decide it for them; the results name what did not.
+    """
     blueprint = lock_blueprint(blueprint)
-    require_somewhere(actor, Permission.AGENTS_CURATE)
+    require(actor, Permission.AGENTS_CURATE, blueprint.team_id)
     if not 0 < len(agents) <= AT_MOST:
         raise InvalidInput("Nothing was attached.", fields={"agents": f"Name 1 to {AT_MOST} agents"})
     locked = lock_instances(
@@ -85,8 +89,9 @@ def attach_agents(
     checked = [(agent, _attachable(agent, blueprint)) for agent in locked]
     joining = [agent for agent, result in checked if result is None]
     outcomes = follow_definition(joining, blueprint, blueprint.defaults, actor=actor, reason=reason)
-    _join(blueprint, [one.agent for one in outcomes if one.error is None and one.agent], actor)
-    return BlueprintAct(blueprint, [result for _, result in checked if result] + results_of(outcomes))
+    left = _join(blueprint, [one.agent for one in outcomes if one.error is None and one.agent], actor)
+    results = [result for _, result in checked if result]
+    return BlueprintAct(blueprint, results + _telling(results_of(outcomes), left))
 
 
 @transaction.atomic
@@ -171,7 +176,7 @@ def _own_word(one: NewInstance, definition: Mapping[str, Any]) -> dict[str, Any]
 
 def _put_on_record(
     blueprint: Blueprint, own: Mapping[Agent, Mapping[str, Any]], actor: Principal, reason: str
-) -> None:
+) -> dict[UUID, str]:
     agents = list(own)
     put_on_record(agents, actor=actor)
     remember_many(own, actor=actor)
@@ -182,17 +187,32 @@ def _put_on_record(
         for agent, said in own.items()
     ]  # fmt: skip
     record_acts(acts)
-    _join(blueprint, agents, actor)
+    return _join(blueprint, agents, actor)
 
 
 def _told(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: stored(name, value) for name, value in said.items() if name not in ("name", "custom")}
 
 
-def _join(blueprint: Blueprint, agents: Sequence[Agent], actor: Principal) -> None:
-    if agents:
-        inherit_grants(blueprint, agents, actor=actor)
-        instances_joined.send(sender=Blueprint, blueprint=blueprint, agents=list(agents), actor=actor)
+def _join(blueprint: Blueprint, agents: Sequence[Agent], actor: Principal) -> dict[UUID, str]:
+    """Have new instances hold what is decided for all; what each was not given, in words, by its id."""
+    if not agents:
+        return {}
+    ungranted = inherit_grants(blueprint, agents, actor=actor)
+    answers = instances_joined.send(sender=Blueprint, blueprint=blueprint, agents=list(agents), actor=actor)
+    left: dict[UUID, list[str]] = defaultdict(list)
+    for found in (ungranted, *(answer or {} for _, answer in answers)):
+        for pk, words in found.items():
+            left[pk].append(words)
+    return {pk: " ".join(words) for pk, words in left.items()}
+
+
+def _telling(results: Iterable[InstanceResult], left: Mapping[UUID, str]) -> list[InstanceResult]:
+    """The results with what each instance was not given."""
+    return [
+        replace(one, message=left[one.agent.pk]) if one.agent and one.agent.pk in left else one
+        for one in results
+    ]
 
 
 def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
