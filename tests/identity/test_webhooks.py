@@ -23,6 +23,8 @@ from django.test import Client
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from apps.agents.services.blueprints import Definition, create_blueprint
+from apps.agents.services.dependencies import Node, declare_dependency
 from apps.identity.ledger.notes import Signer
 from apps.identity.models import LedgerEntry, Principal, WebhookDelivery, WebhookEndpoint
 from apps.identity.roles import Role
@@ -251,6 +253,39 @@ class TestDelivering:
         events = [Webhook(secret).verify(body, headers) for headers, body in receiver.got]
         assert {event["type"] for event in events} == {"identity.webhook.created", "agents.agent.confirmed"}
         assert str(mine.pk) in {event["data"]["target"]["id"] for event in events}
+
+    def test_a_teams_endpoint_is_not_told_which_agent_of_another_team_is_meant(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        ours, theirs = factories.make_team(), factories.make_team()
+        _, secret = endpoint_at(receiver.url, administrator, "agents.*", team=ours)
+        mine, second = (factories.make_agent("registered", tier=1, team=ours) for _ in range(2))
+        stranger = factories.make_agent("registered", tier=1, team=theirs, name="sweep_planner")
+        for other in (second, stranger):
+            declare_dependency(
+                Node("agent", mine.pk),
+                Node("agent", other.pk),
+                "calls",
+                actor=factories.make_person(Role.CURATOR),
+            )
+        deliver()
+        events = [Webhook(secret).verify(body, headers)["data"] for headers, body in receiver.got]
+        told = sorted((event["detail"] for event in events if "relation" in event["detail"]), key=len)
+        assert [detail["target"] for detail in told] == ["an agent of another team", f"agent {second.name}"]
+        assert ["target_id" in detail for detail in told] == [False, True]
+        assert "sweep_planner" not in str(events)
+        assert str(stranger.pk) not in str(events)
+
+    def test_a_teams_endpoint_is_told_what_is_done_to_its_blueprints(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        ours = factories.make_team()
+        _, secret = endpoint_at(receiver.url, administrator, "agents.blueprint.*", team=ours)
+        for name, team in (("Branch desk", ours), ("Theirs", factories.make_team())):
+            create_blueprint(Definition(name, team=team), actor=factories.make_person(Role.CURATOR))
+        deliver()
+        (event,) = [Webhook(secret).verify(body, headers) for headers, body in receiver.got]
+        assert (event["type"], event["data"]["target"]["name"]) == ("agents.blueprint.created", "Branch desk")
 
     def test_rest_and_pages_show_the_secret_once_and_the_log(
         self, receiver: Receiver, administrator: Principal

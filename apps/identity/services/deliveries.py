@@ -6,7 +6,7 @@ lease that runs out, and the event goes out again under the same id. At least on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.identity.access import require
+from apps.identity.mentions import known_to_team, naming_strangers, veiled
 from apps.identity.models import (
     LedgerEntry,
     LedgerLeaf,
@@ -55,10 +56,15 @@ State, Cause = WebhookDelivery.State, WebhookDelivery.Cause
 
 @dataclass(frozen=True)
 class Names:
-    """What the targets of entries are called, and the slugs of those that have one, by type and id."""
+    """What the targets of entries are called, and the slugs of those that have one, by type and id; of each team the
+    entries that name an agent it does not know of."""
 
     names: Mapping[tuple[str, str], str]
     slugs: Mapping[tuple[str, str], str]
+    strangers: Mapping[UUID, set[int]]
+
+    def is_veiled(self, entry: LedgerEntry, endpoint: WebhookEndpoint) -> bool:
+        return endpoint.team_id is not None and entry.pk in self.strangers[endpoint.team_id]
 
 
 @dataclass(frozen=True)
@@ -214,10 +220,10 @@ def _with(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> WebhookDelive
 
 def _sendings(due: Sequence[WebhookDelivery], now: datetime) -> list[Sending]:
     entries = LedgerEntry.objects.in_bulk({one.entry_id for one in due if one.entry_id})
-    names = Names(names_of(entries.values()), slugs_of(entries.values()))
+    names = _names(entries.values(), {one.endpoint.team_id for one in due if one.endpoint.team_id})
     found = []
     for one in due:
-        body = payload(entries.get(one.entry_id or 0), names, now)
+        body = payload(entries.get(one.entry_id or 0), one.endpoint, names, now)
         try:
             keys = _keys(one.endpoint)
         except DomainError as error:
@@ -228,8 +234,14 @@ def _sendings(due: Sequence[WebhookDelivery], now: datetime) -> list[Sending]:
     return found
 
 
-def payload(entry: LedgerEntry | None, names: Names, now: datetime) -> bytes:
-    """The body as Standard Webhooks has it: type, timestamp, data. The data is what the ledger holds of the act."""
+def _names(entries: Collection[LedgerEntry], teams: Iterable[UUID]) -> Names:
+    strangers = {team: naming_strangers(entries, known_to_team(team)) for team in teams}
+    return Names(names_of(entries), slugs_of(entries), strangers)
+
+
+def payload(entry: LedgerEntry | None, endpoint: WebhookEndpoint, names: Names, now: datetime) -> bytes:
+    """The body as Standard Webhooks has it: type, timestamp, data. The data is what the ledger holds of the act; a
+    team's webhook is not told which agent of another team it mentions."""
     if entry is None:
         return orjson.dumps(
             {"type": TEST, "timestamp": now.isoformat(), "data": {"message": "A test from Chancery."}}
@@ -239,6 +251,8 @@ def payload(entry: LedgerEntry | None, names: Names, now: datetime) -> bytes:
     told["target"]["name"] = names.names.get(target, "")
     if target in names.slugs:
         told["target"]["slug"] = names.slugs[target]
+    if names.is_veiled(entry, endpoint):
+        told["detail"] = veiled(entry.action, told["detail"])
     data = {key: told[key] for key in ("id", "actor", "target", "reason", "request_id", "detail")}
     return orjson.dumps({"type": entry.action, "timestamp": told["at"], "data": data | {"entry": entry.pk}})
 
