@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import ValidationError
 
-from apps.agents.fields import FIELDS, Field
+from apps.agents.fields import EDITABLE, FIELDS, Field
 from apps.agents.models import Agent, Dependency
 
 MOST_AGENTS = 200
@@ -29,7 +29,6 @@ _KINDS: Mapping[str, dict[str, Any]] = {
     "level": {"type": "integer", "enum": [1, 2, 3, 4]},
     "person": {"type": "string", "minLength": 1, "description": "E-mail address or full name"},
     "team": {"type": "string", "minLength": 1, "description": "The team's name"},
-    "blueprint": {"type": "string", "minLength": 1, "description": "The blueprint's name"},
     "custom": {"type": "object", "description": "Values of custom fields by their key"},
     "link": {"type": "string", "format": "uri"},
 }
@@ -101,7 +100,7 @@ def _validator() -> Draft7Validator:
 
 
 def _agent() -> dict[str, Any]:
-    named = {name: _property(spec) for name, spec in FIELDS.items() if name != BY_PLACE}
+    named = {name: _property(FIELDS[name]) for name in EDITABLE if name != BY_PLACE}
     slug = {
         "type": "string", "pattern": "^[-a-zA-Z0-9_]+$", "maxLength": 80,
         "description": "Its key across repositories; without it, repository and name are the key",

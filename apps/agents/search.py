@@ -19,7 +19,7 @@ from django.db.models import QuerySet
 from django.utils.text import slugify
 from pgvector import HalfVector, SparseVector
 
-from apps.agents.models import LETTER_BUCKETS, Agent, SearchState, agent_id_of
+from apps.agents.models import LETTER_BUCKETS, Agent, AgentQuerySet, SearchState, agent_id_of
 from apps.agents.query_language import Asked, parse
 from apps.agents.text import letters_of, name_letters, telling_words
 from apps.identity.models import Principal
@@ -143,7 +143,7 @@ def search_agents(
     actor: Principal,
     limit: int = 20,
     embed: Embed = embed_through_worker,
-    among: QuerySet[Agent] | None = None,
+    among: AgentQuerySet | None = None,
 ) -> Found:
     """Agents visible to `actor` that fit `query`, of those in `among` where it is given. Five queries."""
     query = query.strip()

@@ -11,6 +11,7 @@ from django.utils import timezone
 from jsonschema import Draft7Validator
 from rest_framework.test import APIClient
 
+from apps.agents.declarations import Fault, faults_in
 from apps.agents.models import Agent, Claim, Declaration, Dependency, Origin, ToolGrant
 from apps.agents.quality import in_queue
 from apps.agents.services.claims import settle
@@ -91,6 +92,13 @@ def test_what_a_person_said_is_kept_back_and_told(pipeline: APIClient) -> None:
     assert shown["contradictions"] == [], "it is told once, where it can be settled"
     settle(claim, take=False, actor=curator)
     assert not in_queue(Agent.objects.all(), "declared-otherwise").exists()
+
+
+def test_the_schema_asks_only_for_what_an_apply_takes(pipeline: APIClient) -> None:
+    assert set(faults_in({"name": "Desk", "blueprint": "Teller"})) == {
+        Fault("blueprint", "There is no such field")
+    }
+    assert apply(pipeline, item(blueprint="Teller"))["results"][0]["faults"][0]["pointer"] == "blueprint"
 
 
 def test_one_wrong_item_keeps_the_whole_file_back_and_names_its_field(pipeline: APIClient) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from apps.agents.models import Agent, Blueprint, Claim, Origin, Tool
 from apps.agents.services.blueprints import Definition, edit_blueprint
 from apps.agents.services.bulk import Edit, edit_agents
+from apps.agents.services.declaring import Place, Stated, apply_declarations
 from apps.agents.services.grants import GrantRequest, grant_tool
 from apps.agents.services.registry import edit_agent
 from apps.agents.services.risk_policies import apply_policy, draft_policy, recalculate
@@ -28,8 +29,10 @@ def curator() -> Principal:
     return factories.make_person(Role.CURATOR)
 
 
-def after_waiting(first: Callable[[], Any], second: Callable[[], Any]) -> None:
-    """`second` begins while `first` is not committed, and has to wait for it."""
+def after_waiting(
+    first: Callable[[], Any], second: Callable[[], Any], then: Callable[[], Any] = lambda: None
+) -> None:
+    """`second` begins while `first` is not committed, and has to wait for it and for what it does `then`."""
 
     def act() -> None:
         try:
@@ -37,14 +40,13 @@ def after_waiting(first: Callable[[], Any], second: Callable[[], Any]) -> None:
         finally:
             connection.close()
 
-    waiting = Thread(target=act)
-    with transaction.atomic():
+    with ThreadPoolExecutor(1) as other, transaction.atomic():  # left in turn: committed, then waited for
         first()
-        waiting.start()
-        waiting.join(0.7)
-        assert waiting.is_alive()
-    waiting.join(20)
-    assert not waiting.is_alive()
+        waiting = other.submit(act)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.7)
+        then()
+    waiting.result(20)
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -84,3 +86,30 @@ def test_an_edit_that_waited_for_the_definition_keeps_the_persons_word(curator: 
     agent.refresh_from_db()
     assert agent.framework == own
     assert Claim.objects.filter(agent=agent, field="framework", origin=Origin.PERSON).exists()
+
+
+def said(*names: str, **fields: Any) -> list[Stated]:
+    return [Stated({"name": name, **fields}) for name in names]
+
+
+def test_a_file_takes_its_agents_in_the_order_of_their_keys(curator: Principal) -> None:
+    place = Place("https://git.example.org/orders", "chancery.yaml")
+    first, second = (one.agent for one in apply_declarations(said("A", "B"), place, actor=curator))
+    assert first is not None
+    assert second is not None
+    after_waiting(
+        lambda: edit_agent(first, {"business_service": "Orders"}, actor=curator),
+        lambda: apply_declarations(said("B", "A", purpose="Takes orders."), place, actor=curator),
+        then=lambda: edit_agent(second, {"business_service": "Orders"}, actor=curator),
+    )
+    rows = Agent.objects.order_by("name").values_list("name", "business_service", "purpose")
+    assert list(rows) == [("A", "Orders", "Takes orders."), ("B", "Orders", "Takes orders.")]
+
+
+def test_two_pipelines_make_an_agent_once(curator: Principal) -> None:
+    place = Place("https://git.example.org/orders", "chancery.yaml")
+    after_waiting(
+        lambda: apply_declarations(said("A"), place, actor=curator),
+        lambda: apply_declarations(said("A"), place, actor=curator),
+    )
+    assert Agent.objects.count() == 1

@@ -18,6 +18,7 @@ from apps.agents.models import (
     CustomField,
     Dependency,
     ModelEndpoint,
+    Origin,
     Tool,
     ToolGrant,
     ToolOperation,
@@ -35,6 +36,7 @@ from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
 from apps.kit.errors import Conflict, DomainError, InvalidInput, NotPermitted, StaleWrite
 from tests import factories
+from tests.agents.test_blueprints import define, make, redefine
 
 pytestmark = pytest.mark.django_db
 
@@ -276,3 +278,18 @@ def test_a_grant_is_given_replaced_and_taken_back(curator: Principal) -> None:
     assert not ToolGrant.objects.active().exists()
     with pytest.raises(Conflict):
         revoke_grant(second, actor=curator, reason="Again")
+
+
+def test_settling_for_what_the_definition_says_follows_the_definition(curator: Principal) -> None:
+    blueprint = define(curator)
+    own = blueprint.defaults["framework"]
+    (agent,) = make(blueprint, curator, "A")
+    edit_agent(agent, {"framework": "agno"}, actor=curator)
+    state_claims(agent, Source(Origin.DECLARED, "git"), {"framework": own}, actor=curator)
+    settle(
+        Claim.objects.get(agent=agent, field="framework", origin=Origin.DECLARED), take=True, actor=curator
+    )
+    assert not Claim.objects.filter(agent=agent, field="framework", origin=Origin.PERSON).exists()
+    redefine(blueprint, curator, framework="autogen")
+    agent.refresh_from_db()
+    assert agent.framework == "autogen"

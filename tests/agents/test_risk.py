@@ -30,6 +30,7 @@ from apps.agents.risk import Raise, Rules
 from apps.agents.services.bulk import Edit, edit_agents
 from apps.agents.services.dependencies import Node, declare_dependency
 from apps.agents.services.grants import GrantRequest, grant_tool, revoke_grant
+from apps.agents.services.merging import merge_agents, undo_merge
 from apps.agents.services.registry import edit_agent
 from apps.agents.services.risk import read_fleet, standing_policy, under_standing_policy
 from apps.agents.services.risk_answers import reassess_agent, take_fact_level
@@ -43,11 +44,13 @@ from apps.agents.services.risk_policies import (
     return_to_policy,
     stalled_recalculation,
 )
+from apps.agents.services.withdrawing import withdraw_draft
 from apps.compliance.models import Finding
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
 from apps.kit.errors import Conflict, InvalidInput, NotPermitted, StaleWrite
 from tests import factories
+from tests.agents.test_declarations import apply, item
 
 pytestmark = pytest.mark.django_db
 TWO_AT_THREE = {
@@ -83,6 +86,10 @@ def said(action: str) -> list[dict[str, Any]]:
     return [
         orjson.loads(bytes(entry.body)) for entry in LedgerEntry.objects.filter(action=action).order_by("at")
     ]
+
+
+def kept_signs(agent: Agent) -> list[tuple[str, str]]:
+    return [(sign["what"], sign["value"]) for sign in RiskFacts.objects.get(agent=agent).signs]
 
 
 class TestRules:
@@ -361,6 +368,25 @@ class TestPolicy:
         applying.join(20)
         assert standing_policy().number == 2
 
+    def test_what_is_off_the_record_is_judged_again_when_it_comes_back(
+        self, curator: Principal, officer: Principal
+    ) -> None:
+        kept, merged, draft = (
+            factories.make_agent(state, tier=2) for state in ("production", "registered", "draft")
+        )
+        merge = merge_agents(kept, merged, actor=curator, reason="Same.")
+        withdraw_draft(draft, actor=curator, reason="Never built.")
+        policy = applied(
+            {"combination": "highest", "raises": [{"dimensions": 4, "level": 2, "tier": 3}]}, officer
+        )
+        assert (policy.total, policy.done, policy.moved) == (1, 1, 1)
+        assert [line["target"]["id"] for line in said("agents.agent.retiered")] == [str(kept.pk)]
+        assert read_fleet() == 1
+        undo_merge(merge, actor=curator)
+        merged.refresh_from_db()
+        draft.refresh_from_db()
+        assert (merged.tier, merged.risk_policy_id, draft.tier) == (3, policy.pk, 2)
+
     def test_high_risk_sets_a_floor_that_its_owner_cannot_take_away(self, curator: Principal) -> None:
         agent = factories.make_agent("registered", tier=1)
         agent = edit_agent(agent, {"ai_act_class": "high_risk"}, actor=agent.owner)
@@ -384,6 +410,23 @@ class TestPolicy:
 
 
 class TestFactsThatRaise:
+    def test_whatever_changes_what_they_are_read_from_has_them_read_again(self, curator: Principal) -> None:
+        pipeline = factories.client_of(factories.make_source(factories.make_team()), "declare")
+        DataSource.objects.create(name="patients", data_class="health")
+        apply(pipeline, item(data_sources=["patients"]))
+        declared = Agent.objects.get()
+        assert kept_signs(declared) == [("data_class", "health")]
+        merge = merge_agents(factories.make_agent("registered"), declared, actor=curator, reason="Same.")
+        assert kept_signs(merge.kept) == [("data_class", "health")]
+        undo_merge(merge, actor=curator)
+        assert kept_signs(merge.kept) == []
+        wire = Tool.objects.create(name="wire", side_effect="irreversible")
+        draft = factories.make_agent("draft", tier=2)
+        grant_tool(draft, GrantRequest(wire, "Pays"), actor=curator)
+        assert kept_signs(draft) == [("side_effect", "irreversible")]
+        withdraw_draft(draft, actor=curator, reason="Never built.")
+        assert kept_signs(draft) == []
+
     def test_they_raise_at_once_and_do_not_lower_when_they_vanish(
         self, curator: Principal, officer: Principal
     ) -> None:

@@ -8,13 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
-from django.utils import timezone
 
 from apps.agents.access import require_for
 from apps.agents.fields import FIELDS, stored
 from apps.agents.models import Agent
-from apps.agents.services.auditing import log_changes
+from apps.agents.services.auditing import write_agents
 from apps.agents.services.indexing import index_words
 from apps.agents.services.registry import (
     apply_changes,
@@ -102,25 +100,12 @@ def change_record(agent: Agent, changes: Mapping[str, Any], *, actor: Principal)
 
 def write_records(done: Sequence[Outcome], *, actor: Principal) -> None:
     """Write changed, locked rows with their words for search and their entries of django-auditlog: five queries."""
-    agents = {outcome.agent: outcome for outcome in done if outcome.agent is not None}
-    if not agents:
-        return
-    now = timezone.now()
-    for agent in agents:
-        agent.updated_at = now
-    columns = {name for outcome in done for name in outcome.differences} | {
-        "tier",
-        "risk_policy",
-        "version",
-        "updated_at",
-    }
-    # One statement of values, several times faster than bulk_update's cases: the rows are there and locked, so that
-    # every insert becomes an update. Not through Agent.objects.update, which refuses the tier, this app's own to write.
-    plain: QuerySet[Agent] = QuerySet(Agent)
-    plain.bulk_create(agents, update_conflicts=True, unique_fields=["id"], update_fields=sorted(columns))
+    agents = {outcome.agent for outcome in done if outcome.agent is not None}
+    columns = {name for outcome in done for name in outcome.differences}
+    changes = [(one.agent, one.differences) for one in done if one.agent is not None]
+    write_agents(changes, columns | {"tier", "risk_policy"}, actor=actor)
     if columns & TOLD:
         index_words(agents)
-    log_changes([(one.agent, one.differences) for one in done if one.agent is not None], actor=actor)
 
 
 def tell_changes(done: Sequence[Outcome], *, actor: Principal) -> None:

@@ -18,6 +18,7 @@ from apps.agents.services.registry import (
     edit_agent,
     follow_record,
     lock_agent,
+    remember_statements,
     save_agent,
     tier_change,
 )
@@ -86,13 +87,7 @@ def settle(claim: Claim, *, take: bool, actor: Principal, reason: str = "") -> A
     rivals = Claim.objects.filter(agent=agent, field=claim.field).exclude(origin=Origin.PERSON)
     value = restored(claim.field, claim.value) if take else getattr(agent, claim.field)
     edit_agent(agent, {claim.field: value}, actor=actor, reason=reason or "Settled between sources.")
-    Claim.objects.update_or_create(
-        agent=agent,
-        field=claim.field,
-        origin=Origin.PERSON,
-        source="",
-        defaults={"value": stored(claim.field, value), "stated_by": actor, "claimed_at": timezone.now()},
-    )
+    remember_statements(agent, {claim.field: value}, actor=actor)  # also where the record showed it already
     rivals.update(settled_at=timezone.now())
     record_act(
         "agents.claim.settled",

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from apps.agents import risk
 from apps.agents.declarations import BY_PLACE, Fault
-from apps.agents.fields import FIELDS, restored, stored, words_of
-from apps.agents.models import Agent, Blueprint, Claim, Origin
+from apps.agents.fields import EDITABLE, FIELDS, restored, stored, words_of
+from apps.agents.models import Agent, Claim, Origin
 from apps.agents.reconciliation import Statement, believed
 from apps.agents.services.claims import Source, state_claims
 from apps.identity.models import Principal, Team
@@ -45,7 +45,7 @@ class Values:
 def values_in(agent: Mapping[str, Any], repository: str) -> Values:
     """The curated fields of a declared agent that keeps the schema; `faults` names who or what is not known."""
     found = Values({BY_PLACE: repository})
-    for name in FIELDS.keys() & agent.keys():
+    for name in (one for one in EDITABLE if one in agent):
         spec, said = FIELDS[name], agent[name]
         if not spec.is_relation:
             found.stated[name] = said.strip() if isinstance(said, str) else said
@@ -119,5 +119,4 @@ def _person(text: str) -> Principal | None:
 _LOOKUPS: Mapping[str, Callable[[str], Any]] = {
     "person": _person,
     "team": lambda text: Team.objects.filter(name__iexact=text).first(),
-    "blueprint": lambda text: Blueprint.objects.filter(name__iexact=text).first(),
 }

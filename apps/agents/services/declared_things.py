@@ -33,7 +33,9 @@ from apps.agents.models import (
     ToolGrant,
 )
 from apps.agents.services.declared_record import Line
-from apps.agents.services.grants import REPLACED, GrantRequest, grant_tool
+from apps.agents.services.grants import REPLACED, GrantRequest, give_grant, grant_tool
+from apps.agents.services.registry import lock_agent
+from apps.agents.services.risk import refresh_risk
 from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -65,7 +67,11 @@ class Used:
 def state_things(
     agent: Agent, said: Mapping[str, Any], place: PlaceLike, now: datetime, *, actor: Principal
 ) -> list[Line]:
-    """Put what the file says the agent uses on the map, and give the leave it asks for; a line for each."""
+    """Put what the file says the agent uses on the map, and give the leave it asks for; a line for each.
+
+    The row is locked; where anything was written, its facts are read again, once.
+    """
+    agent = lock_agent(agent)
     everything = list(_used(agent, said, actor))
     new = _on_the_map(agent, everything, now, actor)
     lines = []
@@ -73,6 +79,8 @@ def state_things(
         lines.append(_line(used, new))
         if used.grant is not None:
             lines.append(grant_asked(agent, used, place, actor=actor))
+    if any(line.status == "set" for line in lines):
+        refresh_risk([agent], actor=actor)
     return lines + _left(agent, now)
 
 
@@ -103,7 +111,7 @@ def grant_in(entry: Any) -> Mapping[str, Any] | None:
 
 
 def grant_asked(agent: Agent, used: Used, place: PlaceLike, *, actor: Principal) -> Line:
-    """Give the leave a declaration asks for, where it may be given and no person said otherwise."""
+    """Give a locked agent the leave a declaration asks for, where it may be given and no person said otherwise."""
     asked = _request(used.thing, used.grant or {}, place)
     pointer, label = f"{used.pointer}/grant", f"Leave to use {used.thing}"
     why = _why_not(agent, asked, actor)
@@ -111,7 +119,7 @@ def grant_asked(agent: Agent, used: Used, place: PlaceLike, *, actor: Principal)
         return Line(pointer, label, "unchanged")
     if why:
         return Line(pointer, label, "kept_back", why=why)
-    grant_tool(agent, asked, actor=actor)
+    give_grant(agent, asked, actor=actor)
     return Line(pointer, label, "set", after=", ".join(asked.operations) or "every operation")
 
 

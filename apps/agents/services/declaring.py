@@ -16,7 +16,8 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from apps.agents.access import may, require_for
@@ -24,13 +25,14 @@ from apps.agents.declarations import MOST_AGENTS, Fault, faults_in, repository_a
 from apps.agents.models import Agent, Claim, Declaration, Origin, State
 from apps.agents.services.declared_record import Line, Values, state_record, values_in
 from apps.agents.services.declared_things import state_things
-from apps.agents.services.registry import new_agent
+from apps.agents.services.registry import lock_agents, new_agent
 from apps.identity.access import require, require_somewhere
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
 from apps.kit.errors import Conflict, DomainError, InvalidInput
 
+LOCK = 7_140  # the first key of the advisory locks of repositories; the second is made of the address
 _rehearsed = count(1)
 
 
@@ -74,6 +76,7 @@ def apply_declarations(
     """Results in the order of `stated`, then those the file names no longer. One that failed: nothing was written."""
     require_somewhere(actor, Permission.AGENTS_DECLARE)
     place = _checked(place, len(stated))
+    _lock(stated, place, actor)
     now = timezone.now()
     results = [_attempt(one, place, actor, now, dry_run) for one in stated]
     _refuse_repeated(stated, results)
@@ -86,6 +89,20 @@ def apply_declarations(
     if dry_run or has_failed:
         transaction.set_rollback(True)
     return results
+
+
+def _lock(stated: Sequence[Stated], place: Place, actor: Principal) -> None:
+    """One file of a repository at a time, so that two pipelines do not make one agent twice; then the agents on record, in
+    the order of their keys, as who edits many of them at once does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [LOCK, place.repository])
+    named = Q(declaration__repository=place.repository, declaration__path=place.path)
+    named |= Q(slug__in=[one.agent["slug"] for one in stated if isinstance(one.agent.get("slug"), str)])
+    names = [one.agent["name"] for one in stated if isinstance(one.agent.get("name"), str)]
+    named |= Q(repository=place.repository, name__in=names)
+    agents = Agent.objects.visible_to(actor, Permission.AGENTS_DECLARE).filter(named)
+    pairs = agents.values_list("pk", "merged_into_id")
+    lock_agents({pk for pair in pairs for pk in pair if pk is not None})
 
 
 def _checked(place: Place, agents: int) -> Place:

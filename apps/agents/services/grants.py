@@ -37,6 +37,13 @@ class GrantRequest:
 def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> ToolGrant:
     """Allow the agent a tool; a grant that stands is replaced and kept as history."""
     agent = lock_agent(agent)
+    grant = give_grant(agent, request, actor=actor)
+    refresh_risk([agent], actor=actor)
+    return grant
+
+
+def give_grant(agent: Agent, request: GrantRequest, *, actor: Principal) -> ToolGrant:
+    """As above for a locked agent: a step of an act that reads the facts again when all its steps are done."""
     require_for(actor, Permission.POLICY_EDIT, agent)
     problems = grant_problems(request)
     if problems:
@@ -60,7 +67,6 @@ def grant_tool(agent: Agent, request: GrantRequest, *, actor: Principal) -> Tool
         reason=grant.reason,
         detail=told_of_grant(grant),
     )
-    refresh_risk([agent], actor=actor)
     return grant
 
 
@@ -91,11 +97,15 @@ def revoke_grant(grant: ToolGrant, *, actor: Principal, reason: str) -> ToolGran
 
 
 def end_grants(agent: Agent, *, actor: Principal, reason: str) -> int:
-    """Take back everything the agent was granted; returns how much. A step of the act that calls it, which checked who may."""
-    standing = list(ToolGrant.objects.select_related("tool").filter(agent=agent, revoked_at=None))
+    """Take back everything a locked agent was granted; returns how much. A step of the act that calls it, which checked
+    who may."""
+    rows = ToolGrant.objects.select_for_update(of=("self",)).select_related("tool")
+    standing = list(rows.filter(agent=agent, revoked_at=None).order_by("pk"))
     for grant in standing:
         _end(grant, actor, reason)
         _record_end(grant, actor, reason)
+    if standing:
+        refresh_risk([agent], actor=actor)
     return len(standing)
 
 

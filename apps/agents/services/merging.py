@@ -24,10 +24,11 @@ from apps.agents.models import (
     ObservedModel,
     ObservedTool,
 )
-from apps.agents.services.grants import revoke_grant
+from apps.agents.services.grants import end_grants
 from apps.agents.services.indexing import index_words
 from apps.agents.services.merge_guard import require_nothing_escapes
 from apps.agents.services.registry import lock_agents, require_on_record
+from apps.agents.services.risk import hold_policy, move_under, refresh_risk
 from apps.agents.signals import agent_changed
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -58,8 +59,9 @@ def merge_agents(kept: Agent, merged: Agent, *, actor: Principal, reason: str) -
         "dependencies": _move_edges(merged, kept),
         **{name: _add_uses(name, merged, kept) for name in USES},
     }
-    for grant in merged.grants.active():
-        revoke_grant(grant, reason=f"Merged into {kept.ref}: {reason}", actor=actor)
+    if merged.grants.active().exists():
+        require_for(actor, Permission.POLICY_EDIT, merged)
+    end_grants(merged, reason=f"Merged into {kept.ref}: {reason}", actor=actor)
     merged.merged_into = kept
     _save(merged, "merged_into")
     _take_times(kept, merged)
@@ -70,6 +72,7 @@ def merge_agents(kept: Agent, merged: Agent, *, actor: Principal, reason: str) -
             f"agents.agent.{action}", actor=actor, target=("agent", agent.pk), reason=reason, detail=detail
         )
     index_words([kept])
+    refresh_risk([kept], actor=actor)
     agent_changed.send(sender=Agent, agent=kept, actor=actor, fields={"merged_from"})
     return merge
 
@@ -97,8 +100,17 @@ def undo_merge(merge: AgentMerge, *, actor: Principal) -> AgentMerge:
         detail = {"ref": other.ref, "name": other.name}
         record_act("agents.agent.unmerged", actor=actor, target=("agent", agent.pk), detail=detail)
     index_words([kept, merged])
+    _judge_again(kept, merged, actor)
     agent_changed.send(sender=Agent, agent=merged, actor=actor, fields={"merged_into"})
     return merge
+
+
+def _judge_again(kept: Agent, merged: Agent, actor: Principal) -> None:
+    """By what each of them shows now; the duplicate by the policy that came to stand while it was off the record too."""
+    policy = hold_policy()
+    if merged.risk_policy_id != policy.pk:
+        move_under([merged], policy, actor=actor)
+    refresh_risk(sorted((kept, merged), key=lambda agent: agent.pk), actor=actor)
 
 
 def may_undo_merge(merge: AgentMerge) -> bool:

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from auditlog.models import LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from apps.agents.models import Agent, RiskFacts, RiskPolicy, facts_of
 from apps.agents.queries.risk_signs import signs_of
 from apps.agents.risk import FIELDS, Rules, Sign, fact_levels
+from apps.agents.services.auditing import write_agents
 from apps.agents.signals import agent_changed
-from apps.identity.audit import entry_values
 from apps.identity.models import Principal
 from apps.identity.services.ledger import Act, record_acts, system_principal
 
@@ -78,6 +75,14 @@ def refresh_risk(agents: Sequence[Agent], *, actor: Principal) -> None:
         write_tiers(raised, policy, actor=actor, reason="Facts on record raise it.")
 
 
+def move_under(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal) -> list[Agent]:
+    """Judge these locked agents by a policy that they do not stand under yet: by the facts as they are now, however they
+    were judged before. Returns those whose tier moved."""
+    read_facts(agents, policy.parsed, let_fall=True)
+    reason = f"Risk policy version {policy.number}: {policy.reason}"
+    return write_tiers(agents, policy, actor=actor, reason=reason)
+
+
 def write_tiers(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal, reason: str) -> list[Agent]:
     """Write the tier that the policy gives to each of these locked agents; returns those that moved.
 
@@ -104,15 +109,11 @@ def write_tiers(agents: Sequence[Agent], policy: RiskPolicy, *, actor: Principal
 def _write_moved(
     moved: list[Agent], before: dict[UUID, int | None], policy: RiskPolicy, actor: Principal, reason: str
 ) -> None:
-    now = timezone.now()
     for agent in moved:
         agent.version += 1
-        agent.updated_at = now
-    plain: QuerySet[Agent] = QuerySet(Agent)
-    columns = ["tier", "risk_policy", "version", "updated_at"]
-    plain.bulk_create(moved, update_conflicts=True, unique_fields=["id"], update_fields=columns)
+    changes = [(agent, {"tier": [before[agent.pk], agent.tier]}) for agent in moved]
+    write_agents(changes, ["tier", "risk_policy"], actor=actor)
     record_acts([_act(agent, before[agent.pk], policy, actor, reason) for agent in moved])
-    _log(moved, before, actor)
     for agent in moved:
         agent_changed.send(sender=Agent, agent=agent, actor=actor, fields={"tier"})
 
@@ -127,20 +128,6 @@ def _act(agent: Agent, before: int | None, policy: RiskPolicy, actor: Principal,
         "why": assessment.sentence if assessment else "",
     }
     return Act("agents.agent.retiered", actor, ("agent", agent.pk), reason, detail)
-
-
-def _log(moved: list[Agent], before: dict[UUID, int | None], actor: Principal) -> None:
-    """django-auditlog sees single saves only; a bulk write tells it itself."""
-    kind, values = ContentType.objects.get_for_model(Agent), entry_values(actor)
-    LogEntry.objects.bulk_create(
-        [
-            LogEntry(
-                content_type=kind, object_pk=str(agent.pk), object_repr=agent.name, action=LogEntry.Action.UPDATE,
-                changes={"tier": [str(before[agent.pk]), str(agent.tier)]}, **values,
-            )
-            for agent in moved
-        ]
-    )  # fmt: skip
 
 
 def _facts(
@@ -166,7 +153,7 @@ def _would_rise(agent: Agent) -> bool:
 
 
 def read_fleet(*, step: int = STEP) -> int:
-    """Read the facts of every agent again; returns how many. An agent somebody is writing to waits for the next time."""
+    """Read the facts of every agent on record again; returns how many. An agent somebody is writing to waits for the next time."""
     actor, done = system_principal(), 0
     last: UUID | None = None
     while batch := _next_batch(last, step, actor):
@@ -177,10 +164,10 @@ def read_fleet(*, step: int = STEP) -> int:
 @transaction.atomic
 def _next_batch(last: UUID | None, step: int, actor: Principal) -> list[UUID]:
     """One batch after the agent `last` by id, in a transaction of its own; the ids it covered."""
-    after = Agent.objects.order_by("pk") if last is None else Agent.objects.filter(pk__gt=last).order_by("pk")
+    rows = Agent.objects.on_record().order_by("pk")
+    after = rows if last is None else rows.filter(pk__gt=last)
     ids = list(after.values_list("pk", flat=True)[:step])
-    locked = Agent.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
-    agents = list(locked.select_related("risk_facts").filter(pk__in=ids).order_by("pk"))
+    agents = list(rows.select_for_update(no_key=True, skip_locked=True).filter(pk__in=ids))
     if agents:
         refresh_risk(agents, actor=actor)
     return ids

@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 from apps.agents.models import Agent, RiskPolicy
 from apps.agents.queries.risk_preview import preview_of
 from apps.agents.risk.rules import Rules, differences, problems_of
-from apps.agents.services.risk import STEP, hold_policy, read_facts, write_tiers
+from apps.agents.services.risk import STEP, hold_policy, move_under
 from apps.identity.access import require
 from apps.identity.audit import acting
 from apps.identity.models import Principal
@@ -112,7 +112,7 @@ def apply_policy(
     policy.number, policy.state, policy.reason = highest + 1, RiskPolicy.State.APPLIED, reason.strip()
     policy.applied_by, policy.applied_at, policy.request_id = actor, timezone.now(), current_request_id()
     policy.total, policy.moves, policy.progressed_at = (
-        Agent.objects.count(),
+        Agent.objects.on_record().count(),
         preview.summary(),
         timezone.now(),
     )
@@ -144,9 +144,9 @@ def advance_recalculation(policy_id: UUID, *, step: int = STEP) -> int:
     policy = RiskPolicy.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk=policy_id).first()
     if policy is None or not policy.is_recalculating:
         return 0
-    rows = Agent.objects.filter(pk__gt=policy.cursor) if policy.cursor else Agent.objects.all()
-    locked = rows.select_for_update(of=("self",), no_key=True).select_related("risk_facts")
-    agents = list(locked.order_by("pk")[:step])
+    rows = Agent.objects.on_record()
+    rows = rows.filter(pk__gt=policy.cursor) if policy.cursor else rows
+    agents = list(rows.select_for_update(no_key=True).order_by("pk")[:step])
     if not agents:
         policy.finished_at = timezone.now()
         policy.save(update_fields=["finished_at"])
@@ -177,12 +177,10 @@ def enqueue_recalculation(policy_id: UUID) -> None:
 
 
 def _move_under(agents: list[Agent], policy: RiskPolicy) -> int:
-    """Read the facts anew by the new rules and write the tiers, as the act of whoever applied the policy."""
+    """As the act of whoever applied the policy."""
     actor = policy.applied_by or system_principal()
     with within_request(policy.request_id), acting(actor):
-        read_facts(agents, policy.parsed, let_fall=True)
-        reason = f"Risk policy version {policy.number}: {policy.reason}"
-        return len(write_tiers(agents, policy, actor=actor, reason=reason))
+        return len(move_under(agents, policy, actor=actor))
 
 
 def _draft(policy: RiskPolicy, version: int | None) -> RiskPolicy:

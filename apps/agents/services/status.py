@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
-from django.utils import timezone
-
 from apps.agents.models import Agent, BreakerState
-from apps.agents.services.auditing import log_changes
+from apps.agents.services.auditing import write_agents
 from apps.identity.models import Principal
 
 
@@ -56,14 +53,9 @@ def _save(agent: Agent, *columns: str) -> None:
 
 
 def _save_many(values: Mapping[Agent, Mapping[str, Any]], actor: Principal) -> None:
-    if not values:
-        return
-    now, changes = timezone.now(), []
+    changes = []
     for agent, said in values.items():
         changes.append((agent, {name: (getattr(agent, name), value) for name, value in said.items()}))
-        for name, value in {**said, "version": agent.version + 1, "updated_at": now}.items():
+        for name, value in {**said, "version": agent.version + 1}.items():
             setattr(agent, name, value)
-    columns = {name for said in values.values() for name in said} | {"version", "updated_at"}
-    plain: QuerySet[Agent] = QuerySet(Agent)  # the rows are there and locked: every insert becomes an update
-    plain.bulk_create(values, update_conflicts=True, unique_fields=["id"], update_fields=sorted(columns))
-    log_changes(changes, actor=actor)
+    write_agents(changes, {name for said in values.values() for name in said}, actor=actor)
