@@ -14,8 +14,8 @@ from apps.agents.access import may, require_for
 from apps.agents.definitions import InstanceResult, refused, told
 from apps.agents.models import Agent, Blueprint, BlueprintGrant, ToolGrant
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
-from apps.agents.services.definitions import lock_blueprint
-from apps.agents.services.grants import GrantRequest, grant_problems, told_of_grant
+from apps.agents.services.definitions import lock_blueprint, lock_instances
+from apps.agents.services.grants import REPLACED, GrantRequest, grant_problems, told_of_grant
 from apps.agents.services.risk import refresh_risk
 from apps.identity.access import require
 from apps.identity.models import Principal
@@ -35,7 +35,7 @@ def grant_to_blueprint(blueprint: Blueprint, request: GrantRequest, *, actor: Pr
     agents, hidden = instances_within_reach(blueprint, actor=actor)
     before = BlueprintGrant.objects.filter(blueprint=blueprint, tool=request.tool, revoked_at=None).first()
     if before:
-        _end(before, actor, "Replaced by another grant.")
+        _end(before, actor, REPLACED)
     grant = BlueprintGrant.objects.create(
         blueprint=blueprint, tool=request.tool, operations=sorted(set(request.operations)), granted_by=actor,
         constraints=dict(request.constraints), reason=request.reason.strip(), expires_at=request.expires_at,
@@ -57,9 +57,10 @@ def revoke_from_blueprint(grant: BlueprintGrant, *, actor: Principal, reason: st
     if grant.revoked_at:
         raise Conflict("This grant was taken back already.", code="agents.grant.revoked_already")
     _end(grant, actor, reason.strip())
-    held = ToolGrant.objects.filter(through=grant)
-    ended = leave_grants(held, actor=actor, reason=reason.strip())
-    seen = Agent.objects.visible_to(actor).filter(pk__in=ended)
+    held = ToolGrant.objects.filter(through=grant, revoked_at=None)
+    agents = lock_instances(set(held.values_list("agent_id", flat=True)))
+    ended = leave_grants(held, agents, actor=actor, reason=reason.strip())
+    seen = Agent.objects.visible_to(actor).filter(pk__in=ended).order_by("name")
     results = [InstanceResult(agent.name, "done", agent) for agent in seen]
     detail = {"tool": str(grant.tool), "instances": {"done": len(ended)}, "name": blueprint.name}
     target = ("blueprint", blueprint.pk)
@@ -89,12 +90,23 @@ def inherit_grants(blueprint: Blueprint, agents: Sequence[Agent], *, actor: Prin
     }
 
 
-def leave_grants(grants: QuerySet[ToolGrant], *, actor: Principal, reason: str) -> list[UUID]:
-    """End grants that came by a blueprint; the ids of the agents that held them. A step of the act that checked who may."""
-    standing = list(grants.filter(revoked_at=None).select_related("tool", "through__blueprint"))
-    now = timezone.now()
-    ToolGrant.objects.filter(pk__in=[one.pk for one in standing]).update(
-        revoked_at=now, revoked_by=actor, revoke_reason=reason
+def leave_grants(
+    grants: QuerySet[ToolGrant], agents: Sequence[Agent], *, actor: Principal, reason: str
+) -> list[UUID]:
+    """End what these agents hold of grants that came by a blueprint, and read again what shows of their risk; the ids of
+    those that held one. A step of the act that checked who may and locked the agents."""
+    ended = _leave(grants, agents, actor, reason)
+    concerned = set(ended)
+    refresh_risk([agent for agent in agents if agent.pk in concerned], actor=actor)
+    return ended
+
+
+def _leave(grants: QuerySet[ToolGrant], agents: Sequence[Agent], actor: Principal, reason: str) -> list[UUID]:
+    """Every writer of a grant holds its agent's row, so that what stands here stands until it is written."""
+    held = grants.filter(agent__in=agents, revoked_at=None).select_related("tool", "through__blueprint")
+    standing = list(held)
+    ToolGrant.objects.filter(pk__in=[one.pk for one in standing], revoked_at=None).update(
+        revoked_at=timezone.now(), revoked_by=actor, revoke_reason=reason
     )
     record_acts(
         [
@@ -116,7 +128,7 @@ def _given(grant: BlueprintGrant, agents: Sequence[Agent], actor: Principal) -> 
         results.append(result)
         if result.status == "done":
             taking.append(agent)
-    leave_grants(came.filter(agent__in=taking), actor=actor, reason="Replaced by another grant.")
+    _leave(came, taking, actor, REPLACED)
     _write(grant, taking, actor)
     return results
 

@@ -19,6 +19,7 @@ from apps.agents.services.definitions import (
     keep_as_own_word,
     lock_blueprint,
     lock_instances,
+    release_instances,
 )
 from apps.agents.services.registry import record_problems
 from apps.identity.access import require
@@ -98,15 +99,18 @@ def edit_blueprint(
 
 @transaction.atomic
 def remove_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> None:
-    """Take a definition out of the register. Refused while it has instances."""
+    """Take a definition out of the register. Refused while it has instances on record; of those that were merged or
+    withdrawn every value stays, as the actor's word."""
     blueprint = lock_blueprint(blueprint)
     require(actor, Permission.AGENTS_CURATE, blueprint.team_id)
-    count = blueprint.instances.count()
+    count = blueprint.instances.on_record().count()
     if count:
         raise Conflict(
             f"{blueprint.name} cannot go: it has {count} instance{'' if count == 1 else 's'}. Detach them first.",
             code="agents.blueprint.has_instances",
         )
+    past = lock_instances(set(blueprint.instances.values_list("pk", flat=True)))
+    release_instances(blueprint, past, actor=actor, reason=reason)
     target = ("blueprint", blueprint.pk)
     record_act(
         "agents.blueprint.removed", actor=actor, target=target, reason=reason, detail={"name": blueprint.name}

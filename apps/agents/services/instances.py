@@ -10,24 +10,24 @@ from uuid import UUID
 
 from django.db import transaction
 
-from apps.agents.access import require_for
-from apps.agents.definitions import InstanceResult
+from apps.agents.access import may
+from apps.agents.definitions import InstanceResult, refused
 from apps.agents.fields import is_empty, restored, stored
 from apps.agents.models import Agent, Blueprint, State, ToolGrant
 from apps.agents.services.blueprint_grants import inherit_grants, leave_grants
 from apps.agents.services.blueprints import BlueprintAct, results_of
-from apps.agents.services.bulk import Outcome, tell_changes, write_records
+from apps.agents.services.bulk import tell_changes
 from apps.agents.services.definitions import (
     follow_definition,
-    keep_as_own_word,
     lock_blueprint,
     lock_instances,
+    release_instances,
     remember_definition,
 )
 from apps.agents.services.drafting import put_on_record
 from apps.agents.services.registry import remember_many, set_fields
 from apps.agents.signals import instances_joined
-from apps.identity.access import require, require_somewhere
+from apps.identity.access import not_permitted, require, require_somewhere
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
@@ -103,24 +103,15 @@ def detach_agents(
     blueprint = lock_blueprint(blueprint)
     require_reason(reason, "Say why it is no instance any longer")
     visible = Agent.objects.visible_to(actor).filter(pk__in=agents, blueprint=blueprint)
-    outcomes = [_let_go(agent, actor) for agent in lock_instances(set(visible.values_list("pk", flat=True)))]
-    done = [one for one in outcomes if one.error is None]
-    gone = [one.agent for one in done if one.agent is not None]
-    keep_as_own_word(gone, blueprint.defaults.keys(), actor=actor)
-    write_records(done, actor=actor)
-    leave_grants(
-        ToolGrant.objects.filter(agent__in=gone, through__blueprint=blueprint), actor=actor, reason=reason
-    )
-    detail = {
-        "source": blueprint.name,
-        "blueprint": blueprint.pk,
-        "changes": {"blueprint": [blueprint.name, ""]},
-    }
-    record_acts(
-        [Act("agents.blueprint.detached", actor, ("agent", agent.pk), reason, detail) for agent in gone]
-    )
-    tell_changes(done, actor=actor)
-    return BlueprintAct(blueprint, results_of(outcomes))
+    locked = lock_instances(set(visible.values_list("pk", flat=True)))
+    gone = [agent for agent in locked if may(actor, Permission.AGENTS_CURATE, agent)]
+    error = not_permitted(Permission.AGENTS_CURATE)
+    kept = [refused(agent, error) for agent in locked if agent not in gone]
+    outcomes = release_instances(blueprint, gone, actor=actor, reason=reason)
+    through = ToolGrant.objects.filter(through__blueprint=blueprint)
+    leave_grants(through, gone, actor=actor, reason=reason)
+    tell_changes(outcomes, actor=actor)
+    return BlueprintAct(blueprint, kept + results_of(outcomes))
 
 
 @transaction.atomic
@@ -228,14 +219,3 @@ def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
     if agent.merged_into_id or agent.withdrawn_at or agent.state == State.RETIRED:
         return InstanceResult(agent.name, "refused", agent, "It is retired, or on record no longer.")
     return None
-
-
-def _let_go(agent: Agent, actor: Principal) -> Outcome:
-    try:
-        require_for(actor, Permission.AGENTS_CURATE, agent)
-    except DomainError as error:
-        return Outcome(agent, error=error)
-    outcome = Outcome(agent, {"blueprint": [agent.blueprint.name if agent.blueprint else "", ""]})
-    agent.blueprint = None
-    agent.version += 1
-    return outcome
