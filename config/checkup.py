@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from apps.activity.models import OutboxItem
 from apps.activity.partitions import partition_health
 from apps.agents.models import BEYOND, AgentAlias, Connector
+from apps.agents.services.indexing import progress
 from apps.identity.models import LedgerEntry, LedgerLeaf, LedgerPending, WebhookCursor, WebhookEndpoint
 from apps.kit.embeddings import embed_through_worker
 from apps.kit.errors import DomainError
@@ -120,7 +121,12 @@ def _cache() -> str:
 
 def _embedder() -> str:
     vector = embed_through_worker([f"an agent that refunds customers {time.time()}"])[0]
-    return f"The worker made a vector of {len(vector)} numbers."
+    made = f"The worker made a vector of {len(vector)} numbers."
+    under_way = progress()
+    if under_way is None:
+        return made
+    model, done, total = under_way
+    return f"{made} {done:,} of {total:,} agents are embedded with {model}."
 
 
 def _lives(name: str) -> Callable[[], str]:

@@ -16,7 +16,7 @@ STORY = (
     "nobody answers for it yet", "The curator adopted it", "Move to production is refused", "Compliance certified it",
     "refund_agent is in production", "refund_agent is stopped",
 )  # fmt: skip
-WITHIN_S = 150
+WITHIN_S = 300
 
 
 def test_the_demo_tells_its_story_to_the_end(tmp_path: Path) -> None:

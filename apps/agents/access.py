@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
-from apps.agents.models import Agent, AiActClass, State
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.agents.models import Agent, AgentRevision, AiActClass, State
 from apps.identity.access import access_of, not_permitted, require
 from apps.identity.models import Principal
 from apps.identity.roles import ROLE_PERMISSIONS, Permission, Role
 from apps.kit.errors import NotPermitted
 
 UNREGISTERED = (State.DRAFT, State.DISCOVERED)
+ANSWERS_ON_FOR = timedelta(days=30)  # nobody hands an agent over to lower it and takes it back
 GRAVITY = {AiActClass.HIGH_RISK.value: 1, AiActClass.PROHIBITED.value: 2}  # classes that are not left lightly
 
 
@@ -52,7 +57,8 @@ def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
     """What a change of the record asks for beyond curating it, once it is set on the instance.
 
     Another team: curating, or declaring, in that team too. A lower tier of a registered agent, or leaving a class of
-    high risk or a banned practice: somebody who curates everywhere or certifies, and who neither owns nor deputises it.
+    high risk or a banned practice: somebody who curates everywhere or certifies, and who neither owns nor deputises it,
+    nor did in the last 30 days; one query, where something is lowered.
     """
     if agent.team_id != before.team_id:
         _require_in_team(actor, agent.team_id)
@@ -61,12 +67,22 @@ def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
         judges = access.allows(Permission.AGENTS_CURATE) or access.allows(
             Permission.COMPLIANCE_CERTIFY, before.team_id
         )
-        if not judges or actor.pk in before.people:
+        if not judges or actor.pk in before.people or _answered_lately(agent, actor):
             was = f"tier {before.tier}" if _tier_is_lowered(agent, before) else "of a graver EU AI Act class"
             raise NotPermitted(
-                f"{agent.name} is {was}: a curator or compliance officer who neither owns nor deputises it lowers that.",
+                f"{agent.name} is {was}: a curator or compliance officer who neither owns nor deputises it, "
+                f"nor did in the last {ANSWERS_ON_FOR.days} days, lowers that.",
                 code="agents.risk.lowered_by_owner",
             )
+
+
+def _answered_lately(agent: Agent, actor: Principal) -> bool:
+    """True for who owned or deputised it in the last 30 days: by its versions since, and the one that stood before."""
+    since = timezone.now() - ANSWERS_ON_FOR
+    versions = AgentRevision.objects.filter(agent=agent)
+    stood = versions.filter(recorded_at__lt=since).order_by("-id").values("pk")[:1]
+    named = Q(record__owner_id=str(actor.pk)) | Q(record__deputy_id=str(actor.pk))
+    return versions.filter(named, Q(recorded_at__gte=since) | Q(pk=stood)).exists()
 
 
 def _require_in_team(actor: Principal, team_id: UUID | None) -> None:

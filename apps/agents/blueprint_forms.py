@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 
-from apps.agents import risk
 from apps.agents.fields import SHAREABLE, restored
 from apps.agents.forms import SECTIONS, FieldsForm
 from apps.agents.models import Blueprint
@@ -54,11 +53,6 @@ def initial_of(blueprint: Blueprint) -> dict[str, Any]:
     shared = {name: restored(name, value) for name, value in blueprint.defaults.items()}
     own = {"name": blueprint.name, "description": blueprint.description, "kept_by": blueprint.team}
     return shared | own | {"version": blueprint.version}
-
-
-def levels_of(blueprint: Blueprint) -> dict[str, int | None]:
-    """The four risk answers of a definition."""
-    return {name: blueprint.defaults.get(name) for name in risk.FIELDS}
 
 
 class InstancesForm(PlainForm):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
+
+import re2
 
 from apps.agents.models import CustomField
 
@@ -33,12 +35,23 @@ def value_problem(field: CustomField, value: Any, *, is_asked: bool = True) -> s
     return _CHECKS[CustomField.Kind(field.kind)](field, value)
 
 
+@lru_cache(maxsize=256)
+def pattern_of(pattern: str) -> Any:
+    """The regular expression, for an engine that cannot backtrack: no value takes longer than its length. Raises
+    `re2.error`; looking around and references back are errors there."""
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
 def _text(field: CustomField, value: Any) -> str | None:
     if not isinstance(value, str) or len(value) > 2000:
         return "Enter text of at most 2000 characters"
-    if field.pattern and not re.fullmatch(field.pattern, value):
-        return f"Enter text of the form {field.pattern}"
-    return None
+    try:
+        fits = not field.pattern or pattern_of(field.pattern).fullmatch(value)
+    except re2.error:
+        return f"The pattern {field.pattern} cannot be read: an administrator has to mend the field"
+    return None if fits else f"Enter text of the form {field.pattern}"
 
 
 def _number(field: CustomField, value: Any) -> str | None:

@@ -51,12 +51,16 @@ def repository_address(text: str) -> str:
     scp = _SCP.fullmatch(told)
     if scp and "://" not in told:
         told = f"https://{scp['host']}/{scp['path']}"
-    parts = urlsplit(told)
-    path = parts.path.rstrip("/").removesuffix(".git")
-    if parts.scheme not in ("https", "http", "ssh", "git") or not parts.hostname or not path.strip("/"):
+    try:
+        parts = urlsplit(told)
+        host, number = parts.hostname, parts.port
+    except ValueError:  # a port that is none, brackets that hold no address
         return ""
-    port = f":{parts.port}" if parts.port and parts.scheme in ("https", "http") else ""
-    return f"{'http' if parts.scheme == 'http' else 'https'}://{parts.hostname}{port}{path}"
+    path = parts.path.rstrip("/").removesuffix(".git")
+    if parts.scheme not in ("https", "http", "ssh", "git") or not host or not path.strip("/"):
+        return ""
+    port = f":{number}" if number and parts.scheme in ("https", "http") else ""
+    return f"{'http' if parts.scheme == 'http' else 'https'}://{host}{port}{path}"
 
 
 def schema(address: str = "") -> dict[str, Any]:

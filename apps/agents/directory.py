@@ -39,6 +39,7 @@ def fit_to_call(agents: AgentQuerySet) -> AgentQuerySet:
 
 def listed_agent(name: str, *, actor: Principal) -> Agent:
     """The agent of the directory with this id, number (AGT-0412) or slug. Raises NotFound."""
+    name = name.replace("\0", "")
     number = agent_id_of(name)
     by = {"pk": pk} if (pk := id_or_none(name)) else {"number": number} if number else {"slug": name.strip()}
     agent = directory_of(actor).with_people().filter(**by).first()

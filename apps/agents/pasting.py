@@ -52,11 +52,18 @@ def rows_in(text: str) -> list[Row]:
     if not lines:
         return []
     delimiter = max("\t;,", key=lines[0].count)
-    headings = [cell.strip() for cell in next(csv.reader([lines[0]], delimiter=delimiter))]
+    headings, *rows = _cells(lines, delimiter)
     if not {heading.lower() for heading in headings} & set(NAMES):
         return [{"name": line.strip()} for line in lines]
-    cells = csv.reader(io.StringIO("\n".join(lines[1:])), delimiter=delimiter)
-    return [dict(zip(headings, (cell.strip() for cell in line), strict=False)) for line in cells]
+    return [dict(zip(headings, row, strict=False)) for row in rows]
+
+
+def _cells(lines: Sequence[str], delimiter: str) -> list[list[str]]:
+    try:
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter=delimiter))
+    except csv.Error as error:
+        raise _unread(f"The table cannot be read: {error}") from error
+    return [[cell.strip() for cell in row] for row in rows]
 
 
 def agents_in(text: str, visible: QuerySet[Agent]) -> tuple[list[Agent], list[InstanceResult]]:

@@ -78,5 +78,15 @@ def send_mails() -> int:
 
 @shared_task(name="agents.push_connectors")
 def push_connectors() -> int:
-    """Every minute: tell other registers of agents that changed; returns how many were sent."""
-    return sum(push_changes(connector) for connector in Connector.objects.filter(is_enabled=True))
+    """Every minute: let each connector tell of agents that changed, by itself; returns how many connectors there are."""
+    enabled = list(Connector.objects.filter(is_enabled=True).values_list("pk", flat=True))
+    for pk in enabled:
+        push_connector.apply_async([str(pk)], expires=60)
+    return len(enabled)
+
+
+@shared_task(name="agents.push_connector", time_limit=3600, soft_time_limit=3500)
+def push_connector(connector_id: str) -> int:
+    """Returns how many agents were sent."""
+    connector = Connector.objects.filter(pk=UUID(connector_id)).first()
+    return push_changes(connector) if connector else 0

@@ -11,10 +11,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.agents.blueprint_forms import levels_of
 from apps.agents.models import Blueprint, State
 from apps.agents.queries.blueprints import instances_of
-from apps.agents.risk import assess
+from apps.agents.services.risk import standing_policy
 from apps.agents.views.blueprints import act_result
 from apps.agents.views.doors import visible_blueprint
 from apps.compliance.forms import CertificationForm
@@ -41,7 +40,7 @@ def blueprint_certification(request: PageRequest, blueprint_id: UUID) -> HttpRes
     context = {
         "blueprint": found,
         "certifications": _given(found),
-        "assessment": assess(levels_of(found)),
+        "assessment": found.assessed_by(standing_policy().parsed),
         "frameworks": Framework.objects.filter(is_active=True),
         "uncovered": uncovered.order_by("name")[:50],
         "uncovered_count": uncovered.order_by().count(),
@@ -76,7 +75,7 @@ def blueprint_certify(request: PageRequest, blueprint_id: UUID, key: str) -> Htt
             form.add_problems(error.fields)
         else:
             return act_result(request, found, f"Certified against {framework.name}", act.results)
-    assessment = assess(levels_of(found))
+    assessment = found.assessed_by(standing_policy().parsed)
     context = {
         "blueprint": found,
         "framework": framework,

@@ -13,27 +13,30 @@ from apps.agents.models import Agent, Blueprint
 from apps.agents.signals import agent_changed, agents_changed, coverage_asked, instances_joined
 from apps.compliance.queries import uncovered
 from apps.compliance.services.blueprints import cover_new_instances, follow_departures
-from apps.compliance.services.certifications import follow_tier
+from apps.compliance.services.certifications import follow_tiers
+from apps.identity.models import Principal
+
+OF_RISK = frozenset({*risk.FIELDS, "ai_act_class", "tier"})
 
 
-@receiver(agent_changed, dispatch_uid="compliance.follow_tier")
-def follow_risk(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -> None:
-    """A certification counts for the tier it was given for and those below it."""
-    follow_departures({agent: fields})
-    if fields & {*risk.FIELDS, "ai_act_class", "tier"}:
-        follow_tier(agent)
+@receiver(agent_changed, dispatch_uid="compliance.follow_change")
+def follow_change(sender: type[Agent], agent: Agent, fields: set[str], **_: Any) -> None:
+    follow_changes(sender, {agent: fields})
 
 
-@receiver(agents_changed, dispatch_uid="compliance.follow_departures")
-def follow_many(sender: type[Agent], changes: Mapping[Agent, set[str]], **_: Any) -> None:
-    """As below for many agents at once, before each is told by itself."""
+@receiver(agents_changed, dispatch_uid="compliance.follow_changes")
+def follow_changes(sender: type[Agent], changes: Mapping[Agent, set[str]], **_: Any) -> None:
+    """A certification counts for what was judged, for the tier it was given for and those below it."""
     follow_departures(changes)
+    follow_tiers([agent for agent, fields in changes.items() if fields & OF_RISK])
 
 
 @receiver(instances_joined, dispatch_uid="compliance.cover_new_instances")
-def cover(sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], **_: Any) -> None:
+def cover(
+    sender: type[Blueprint], blueprint: Blueprint, agents: Sequence[Agent], actor: Principal, **_: Any
+) -> dict[UUID, str]:
     """An instance that comes later holds the blueprint's certifications while it is as it was certified."""
-    cover_new_instances(blueprint, agents)
+    return cover_new_instances(blueprint, agents, actor=actor)
 
 
 @receiver(coverage_asked, dispatch_uid="compliance.lacking_coverage")

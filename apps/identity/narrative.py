@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from apps.identity.mentions import veiled
 from apps.identity.models import LedgerEntry
 
 SENTENCES: Mapping[str, str] = {
@@ -129,6 +130,12 @@ SENTENCES: Mapping[str, str] = {
     "identity.session.started": "signed in",
 }
 
+VEILED: Mapping[str, str] = {
+    "agents.agent.absorbed": "merged {detail[name]} into it",
+    "agents.agent.merged": "merged it into {detail[name]}",
+    "agents.agent.unmerged": "undid its merge with {detail[name]}",
+}
+
 
 @dataclass(frozen=True)
 class Told:
@@ -142,17 +149,20 @@ class Told:
     changes: dict[str, tuple[str, str]]
 
 
-def told(entry: LedgerEntry) -> Told:
-    """The entry in words; an unknown code is told as it is."""
+def told(entry: LedgerEntry, *, is_veiled: bool = False) -> Told:
+    """The entry in words; an unknown code is told as it is. Veiled: without the name of the agent it mentions."""
     body = orjson.loads(bytes(entry.body))
     detail = body.get("detail", {})
+    sentences = SENTENCES
+    if is_veiled:
+        detail, sentences = veiled(entry.action, detail), {**SENTENCES, **VEILED}
     stated = detail.get("changes")
     pairs = stated.items() if isinstance(stated, dict) else ()  # versions tell their changes as sentences
     changes = {name: (pair[0], pair[1]) for name, pair in pairs}
     return Told(
         body["actor"]["kind"],
         body["actor"]["name"],
-        _sentence(entry.action, detail),
+        _sentence(sentences.get(entry.action, entry.action), detail),
         body.get("reason", ""),
         entry.at,
         changes,
@@ -164,8 +174,8 @@ class _Readable(dict[str, Any]):
         return "unknown"
 
 
-def _sentence(action: str, detail: dict[str, Any]) -> str:
+def _sentence(sentence: str, detail: dict[str, Any]) -> str:
     words = {
         key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in detail.items()
     }
-    return SENTENCES.get(action, action).format(detail=_Readable(words)).strip()
+    return sentence.format(detail=_Readable(words)).strip()

@@ -16,6 +16,7 @@ TEAMS = {
     "candidate": ("agents", "Candidate", "team_id"),
     "principal": ("identity", "Principal", "team_id"),
     "api_key": ("identity", "ApiKey", "principal__team_id"),
+    "blueprint": ("agents", "Blueprint", "team_id"),
     "connector": ("agents", "Connector", "team_id"),
     "webhook": ("identity", "WebhookEndpoint", "team_id"),
     "team": ("identity", "Team", "pk"),

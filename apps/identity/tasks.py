@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.identity.models import IdempotentRequest
 from apps.identity.services.deliveries import fan_out, forget_deliveries, send_due
 from apps.kit.heartbeat import beat
+from apps.kit.ids import new_id
 
 REMEMBERED_FOR = timedelta(days=1)
 LONGEST_S = 20.0
@@ -31,12 +32,14 @@ def send_webhooks() -> int:
 
     One at a time: receivers that are slow to answer must not take every thread of the worker.
     """
-    if not cache.add(SENDING, 1, TURN_S):
+    turn = new_id().hex
+    if not cache.add(SENDING, turn, TURN_S):
         return 0
     try:
         return _tell_webhooks()
     finally:
-        cache.delete(SENDING)
+        if cache.get(SENDING) == turn:
+            cache.delete(SENDING)
 
 
 def _tell_webhooks() -> int:

@@ -9,6 +9,7 @@ followed, proxies of the environment not used, an answer is read up to a limit a
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 import ssl
@@ -29,6 +30,11 @@ CONNECT_S: Final = 5.0
 DEADLINE_S: Final = 15.0
 MOST_BYTES: Final = 1_000_000
 NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+# Not public though Python calls them global: site-local, local NAT64 (which wraps private IPv4), IPv4-compatible and
+# -translated, what IETF protocols use among themselves.
+INNER: Final = tuple(
+    map(ipaddress.ip_network, ("fec0::/10", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "192.0.0.0/24"))
+)
 AGENT: Final = "Chancery"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -85,19 +91,29 @@ def post(
     began = time.monotonic()
     target = target_of(url)
     sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers, "Host": target.url.netloc.decode()}
-    timeout = httpx.Timeout(min(CONNECT_S, deadline_s), read=deadline_s)
+    exchange = _exchange(target, content, sent, most_bytes, deadline_s)
     try:
-        with (
-            httpx.Client(verify=trusted(), timeout=timeout, trust_env=False, follow_redirects=False) as client,
-            client.stream(
-                "POST", target.url.copy_with(host=target.address), content=content, headers=sent,
-                extensions={"sni_hostname": target.host},
-            ) as response,
-        ):  # fmt: skip
-            body = _read(response, most_bytes, began + deadline_s)
+        status, body, told = asyncio.run(asyncio.wait_for(exchange, deadline_s))
+    except TimeoutError as error:
+        raise NotSent("The answer took too long") from error
     except httpx.HTTPError as error:
         raise NotSent(f"{type(error).__name__}: {error}".rstrip(": ")) from error
-    return Answer(response.status_code, body, _ms_since(began), dict(response.headers))
+    return Answer(status, body, _ms_since(began), told)
+
+
+async def _exchange(
+    target: Target, content: bytes, headers: Mapping[str, str], most_bytes: int, deadline_s: float
+) -> tuple[int, bytes, dict[str, str]]:
+    """Ended from outside when its time is over: a timeout of the client is for each read, and headers can drip."""
+    timeout = httpx.Timeout(min(CONNECT_S, deadline_s), read=deadline_s)
+    async with (
+        httpx.AsyncClient(verify=trusted(), timeout=timeout, trust_env=False, follow_redirects=False) as client,
+        client.stream(
+            "POST", target.url.copy_with(host=target.address), content=content, headers=headers,
+            extensions={"sni_hostname": target.host},
+        ) as response,
+    ):  # fmt: skip
+        return response.status_code, await _read(response, most_bytes), dict(response.headers)
 
 
 @cache
@@ -116,7 +132,9 @@ def target_of(url: str) -> Target:
     listed = set(settings.OUTGOING_ALLOW)
     is_named = parts.hostname in listed
     try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
+        port = parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
+        if not port:
+            raise ValueError(port)
     except ValueError as error:
         raise NotSent("The port is no number between 1 and 65535", is_refused=True) from error
     addresses = _resolved(parts.hostname, port)
@@ -145,6 +163,8 @@ def is_public(address: Address) -> bool:
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
         if wrapped is not None:
             return is_public(wrapped)
+    if any(address in network for network in INNER):
+        return False
     return address.is_global and not address.is_multicast
 
 
@@ -167,14 +187,12 @@ def _in(address: Address, listed: set[str]) -> bool:
     return False
 
 
-def _read(response: httpx.Response, most_bytes: int, deadline: float) -> bytes:
+async def _read(response: httpx.Response, most_bytes: int) -> bytes:
     body = b""
-    for chunk in response.iter_raw():  # asked for as it is: nothing compressed can swell in memory
+    async for chunk in response.aiter_raw():  # asked for as it is: nothing compressed can swell in memory
         body += chunk[: most_bytes - len(body)]
         if len(body) >= most_bytes:
             break
-        if time.monotonic() > deadline:
-            raise NotSent("The answer took too long")
     return body
 
 

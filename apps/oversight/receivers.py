@@ -12,10 +12,11 @@ from apps.activity.services import Verdict as Recorded
 from apps.activity.services import record_verdicts
 from apps.activity.signals import calls_recorded
 from apps.agents.models import Agent, Blueprint
-from apps.agents.signals import instances_joined
+from apps.agents.signals import instances_joined, merge_asked
 from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.kit.ids import time_of
+from apps.oversight.models import ToolPolicy
 from apps.oversight.past import Moment, moment_of
 from apps.oversight.rules import Situation, verdict_on
 from apps.oversight.services.blueprints import inherit_policy
@@ -39,6 +40,21 @@ def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> 
     violators = {call.known_agent_id for call in calls if call.pk in broken}
     for agent_id in sorted(violators):  # in key order, as every other locker of agents
         trip_if_over(agent_id)
+
+
+@receiver(merge_asked, dispatch_uid="oversight.keep_policy")
+def keep_policy(sender: type[Agent], kept: Agent, merged: Agent, **_: Any) -> str:
+    """An agent that a policy limits must not go up in one that none limits."""
+    limits = {
+        policy.agent_id: policy.allowed_tools
+        for policy in ToolPolicy.objects.filter(agent__in=[kept, merged])
+        if policy.allowed_tools is not None
+    }
+    return (
+        f"A tool policy limits {merged.name}, and none {kept.name}."
+        if merged.pk in limits and kept.pk not in limits
+        else ""
+    )
 
 
 @receiver(instances_joined, dispatch_uid="oversight.inherit_policy")

@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from apps.agents.directory import directory_of, fit_to_call, listed_agent
 from apps.agents.models import Agent
 from apps.agents.search import LONGEST_QUERY, Hit, search_agents
+from apps.agents.text import telling_words
 from apps.identity.access import act_through
 from apps.identity.audit import acting
 from apps.identity.models import Principal
@@ -36,6 +37,7 @@ from apps.kit.rest.problems import MEDIA_TYPE, problem
 from apps.oversight.services.decisions import decide_on_call
 
 T = TypeVar("T")
+SAME_STEM = 5  # letters by which two forms of a word count as one
 Scope = MutableMapping[str, Any]
 ACTOR = "chancery.actor"
 MOST_BYTES = 64 * 1024
@@ -113,13 +115,26 @@ async def may_i_call(agent: Name, ctx: Context[Any, Any]) -> Answer:
 
 def _find(task: str, limit: int, only_fit: bool, actor: Principal) -> FoundAgents:
     among = directory_of(actor)
-    # Filters such as `tool:stripe` would let an agent ask after what its directory does not show.
-    words = task.replace(":", " ") if actor.kind == Principal.Kind.AGENT else task
+    is_agent = actor.kind == Principal.Kind.AGENT
+    words = task.replace(":", " ") if is_agent else task
     found = search_agents(words, actor=actor, limit=limit, among=fit_to_call(among) if only_fit else among)
-    return FoundAgents(agents=[_listed(hit) for hit in found.hits], found_by=found.by)
+    # What others use is not for agents: neither filters such as `tool:stripe`, nor hits by a tool's name alone.
+    hits = [hit for hit in found.hits if not is_agent or found.by == "meaning" or _by_purpose(hit)]
+    return FoundAgents(agents=[_listed(hit, is_agent) for hit in hits], found_by=found.by)
 
 
-def _listed(hit: Hit) -> Listed:
+def _by_purpose(hit: Hit) -> bool:
+    told = {word[:SAME_STEM] for word in telling_words(f"{hit.agent.name} {hit.agent.purpose}")}
+    return any(word[:SAME_STEM] in told for word in hit.matched)
+
+
+def _why(hit: Hit, is_agent: bool) -> str:
+    if is_agent:
+        return hit.sentence if hit.sentence and hit.sentence in hit.agent.purpose else hit.agent.purpose
+    return hit.sentence or ", ".join(hit.matched)
+
+
+def _listed(hit: Hit, is_agent: bool) -> Listed:
     agent = hit.agent
     return Listed(
         id=str(agent.pk),
@@ -132,7 +147,7 @@ def _listed(hit: Hit) -> Listed:
         tier=agent.tier,
         certified_until=agent.certified_until.isoformat() if agent.certified_until else None,
         endpoints=agent.endpoints,
-        why=hit.sentence or ", ".join(hit.matched),
+        why=_why(hit, is_agent),
     )
 
 

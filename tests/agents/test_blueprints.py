@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.agents import risk
 from apps.agents.definitions import differing_fields, told
 from apps.agents.models import Agent, Blueprint, Claim, ObservedTool, Tool, ToolGrant
+from apps.agents.pasting import rows_in
 from apps.agents.services.blueprint_grants import grant_to_blueprint, revoke_from_blueprint
 from apps.agents.services.blueprints import Definition, create_blueprint, edit_blueprint, remove_blueprint
 from apps.agents.services.claims import Source, contradictions_of, state_claims
@@ -266,12 +267,15 @@ class TestCertification:
         officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)
         certify_blueprint(blueprint, judged(), actor=officer)
         wanted = [NewInstance("same"), NewInstance("other", {"countries": ["US"]})]
-        make_instances(blueprint, wanted, actor=curator)
+        certifier = factories.make_person(Role.ADMINISTRATOR)
+        made = make_instances(blueprint, wanted, actor=certifier).results
+        assert [bool(one.message) for one in made] == [False, True]
         assert list(Certification.objects.values_list("agent__name", flat=True)) == ["same"]
         used = factories.make_agent("registered", name="used")
         now = timezone.now()
         ObservedTool.objects.create(agent=used, tool_name="wire", calls=1, first_seen=now, last_seen=now)
-        attach_agents(blueprint, [used.pk], actor=curator)
+        (attached,) = attach_agents(blueprint, [used.pk], actor=certifier).results
+        assert "it uses wire" in attached.message
         assert not used.certifications.exists(), "it uses what was not certified"
         same = blueprint.instances.get(name="same")
         edit_agent(same, {"oversight_level": "autonomous", "tags": ["x"]}, actor=curator)
@@ -483,3 +487,9 @@ class TestDoors:
         assert (grant.status_code, ToolGrant.objects.active().count()) == (201, 3)
         assert api.post(f"{url}/detach", {"agents": ids[:1]}).status_code == 400, "it needs a reason"
         assert api.delete(url).status_code == 409
+
+
+def test_a_cell_too_long_for_a_table_is_said_so() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        rows_in("name;purpose\nA;" + "x" * 150_000)
+    assert "instances" in refused.value.fields

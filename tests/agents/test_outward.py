@@ -271,6 +271,43 @@ class TestServiceNow:
         assert push_changes(connector) == 1
         assert list(engine.items) == [str(agent.pk)]
 
+    @pytest.mark.parametrize("change", [{"url": "https://collector.example.org"}, {"username": "somebody"}])
+    def test_a_kept_secret_goes_nowhere_else(
+        self, change: dict[str, str], engine: Engine, administrator: Principal
+    ) -> None:
+        told = {"name": "CMDB", "url": engine.url, "username": ""}
+        connector = create_connector(ConnectorDraft(**told, secret="token"), actor=administrator)
+        with pytest.raises(InvalidInput) as refused:
+            edit_connector(connector, ConnectorDraft(**(told | change)), actor=administrator)
+        assert "again" in refused.value.fields["secret"]
+        connector.refresh_from_db()
+        assert connector.url == engine.url
+        edit_connector(connector, ConnectorDraft(**told, class_name="cmdb_ci_appl"), actor=administrator)
+
+    def test_one_push_at_a_time_and_what_is_asked_for_meanwhile_is_done_after_it(
+        self, engine: Engine, administrator: Principal
+    ) -> None:
+        factories.make_agent("registered", tier=1, name="Desk")
+        connector = create_connector(ConnectorDraft("CMDB", engine.url, "token"), actor=administrator)
+        seal()
+        during: list[int] = []
+
+        def meanwhile(item: dict[str, Any]) -> dict[str, Any]:
+            if not during:
+                during.append(push_changes(Connector.objects.get()))
+                request_push(connector, actor=administrator)
+            return Engine.identify(engine, item)
+
+        engine.identify = meanwhile  # type: ignore[method-assign]
+        push_changes(connector)
+        connector.refresh_from_db()
+        assert (during, len(engine.requests)) == ([0], 1)
+        assert (connector.leaves, connector.lease) == (0, None), "all is still to be compared"
+        seal()
+        push_changes(connector)
+        connector.refresh_from_db()
+        assert (connector.leaves > 0, connector.lease, len(engine.requests)) == (True, None, 1)
+
     def test_secrets_are_sealed_and_addresses_guarded(
         self, engine: Engine, administrator: Principal, settings: Any
     ) -> None:
@@ -290,8 +327,9 @@ class TestServiceNow:
         assert client.post(f"{address}/push").status_code == 202
         assert client.get(f"{address}/items").data["results"] == []
         settings.OUTGOING_ALLOW = []
+        draft = ConnectorDraft("CMDB", "https://169.254.169.254/", "another")
         with pytest.raises(InvalidInput) as refused:
-            edit_connector(connector, ConnectorDraft("CMDB", "https://169.254.169.254/"), actor=administrator)
+            edit_connector(connector, draft, actor=administrator)
         assert "not a public address" in refused.value.fields["url"]
 
 

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.agents.custom import value_problem
 from apps.agents.models import (
     Agent,
     CurationItem,
@@ -147,9 +148,12 @@ class TestCustomFields:
             edit_custom_field(custom, CustomDefinition("Level", "choice", choices=["b"]), actor=curator)
         assert refused.value.code == "agents.custom_field.values_misfit"
         edit_custom_field(custom, CustomDefinition("Grade", "choice", choices=["a", "c"]), actor=curator)
-        with pytest.raises(InvalidInput) as wrong:
-            define_custom_field("x", CustomDefinition("X", "text", pattern="("), actor=curator)
-        assert set(wrong.value.fields) == {"pattern"}
+        for pattern in ("(", "(?=a)b", r"(a)\1"):
+            with pytest.raises(InvalidInput) as wrong:
+                define_custom_field("x", CustomDefinition("X", "text", pattern=pattern), actor=curator)
+            assert set(wrong.value.fields) == {"pattern"}
+        eager = define_custom_field("x", CustomDefinition("X", "text", pattern="(a+)+$"), actor=curator)
+        assert value_problem(eager, "a" * 1900 + "!"), "and that before this test is over"
 
 
 def imported(curator: Principal, *rows: dict[str, Any]) -> CurationJob:

@@ -12,7 +12,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.agents import risk
+from apps.agents import access, risk
 from apps.agents.models import (
     Agent,
     DataSource,
@@ -395,6 +395,18 @@ class TestPolicy:
             edit_agent(agent, {"ai_act_class": "minimal"}, actor=agent.owner)
         assert refused.value.code == "agents.risk.lowered_by_owner"
         assert edit_agent(agent, {"ai_act_class": "minimal"}, actor=curator).tier == 1
+
+    def test_an_owner_does_not_hand_it_over_to_lower_it(
+        self, curator: Principal, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        agent = factories.make_agent("registered", tier=3, owner=curator)
+        agent = edit_agent(agent, {"owner": factories.make_person(Role.OWNER)}, actor=curator)
+        with pytest.raises(NotPermitted) as refused:
+            edit_agent(agent, levels(1, 1, 1, 1), actor=curator)
+        assert refused.value.code == "agents.risk.lowered_by_owner"
+        assert Agent.objects.get(pk=agent.pk).tier == 3
+        monkeypatch.setattr(access, "ANSWERS_ON_FOR", timedelta())  # as if the days were over
+        assert edit_agent(agent, levels(1, 1, 1, 1), actor=curator).tier == 1
 
 
 class TestFactsThatRaise:

@@ -152,6 +152,18 @@ class TestRest:
         assert (returned.status_code, returned.json()["based_on"]["number"]) == (201, 1)
         assert standing_policy().number == 2
 
+    def test_a_draft_that_names_one_part_keeps_the_others_of_the_policy_in_force(
+        self, officer: Principal
+    ) -> None:
+        made = factories.client_of(officer).post(
+            "/api/v1/risk-policies", {"name": "Facts raise", "rules": {"facts_raise": True}}, format="json"
+        )
+        standing = standing_policy()
+        rules = made.json()["rules"]
+        assert rules["floors"] == {"high_risk": 3, "prohibited": 4}
+        assert rules == standing.parsed.as_json() | {"facts_raise": True}
+        assert made.json()["based_on"]["number"] == standing.number
+
     def _apply(self, client: Any, address: str, etag: str) -> Any:
         return client.post(
             f"{address}/apply", {"reason": "Board decision"}, format="json", HTTP_IF_MATCH=etag

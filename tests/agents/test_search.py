@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from apps.agents.models import AgentVector, SearchState
 from apps.agents.search import search_agents
@@ -50,6 +51,17 @@ def test_an_agent_is_found_by_meaning(query: str, best: str, fleet: None) -> Non
     found = search_agents(query, actor=factories.make_person(Role.VIEWER), embed=embed)
     assert found.by == "meaning"
     assert found.hits[0].agent.name == best
+
+
+def test_the_page_says_how_far_meaning_is_prepared(client: Client) -> None:
+    client.force_login(factories.make_person(Role.VIEWER).person)
+    factories.make_agent("registered", tier=2, name="refunds", purpose="Refunds orders.")
+    SearchState.objects.update_or_create(pk=1, defaults={"next_model": "one"})
+    count_terms()
+    page = client.get("/agents/", {"q": "refunds"}).content.decode()
+    assert "meaning is being prepared, 0 of 1 agents" in page
+    refresh_vectors(local_embedder().embed, "one")
+    assert "being prepared" not in client.get("/agents/", {"q": "refunds"}).content.decode()
 
 
 def test_without_the_worker_words_are_compared_and_that_is_said(fleet: None, settings: object) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +23,8 @@ from django.test import Client
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from apps.agents.services.blueprints import Definition, create_blueprint
+from apps.agents.services.dependencies import Node, declare_dependency
 from apps.identity.ledger.notes import Signer
 from apps.identity.models import LedgerEntry, Principal, WebhookDelivery, WebhookEndpoint
 from apps.identity.roles import Role
@@ -103,6 +106,33 @@ def endpoint_at(url: str, actor: Principal, *events: str, **draft: Any) -> tuple
 
 @pytest.mark.django_db(transaction=True)
 class TestDelivering:
+    def test_a_failure_told_late_does_not_undo_a_delivery(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        """Its lease ran out and somebody else delivered it meanwhile."""
+        endpoint_at(receiver.url, administrator)
+        act()
+        deliver()
+        stale = WebhookDelivery.objects.get()
+        assert stale.state == State.DELIVERED
+        deliveries._settle(stale, NotSent("Too late."))
+        stale.refresh_from_db()
+        assert (stale.state, stale.tries.count()) == (State.DELIVERED, 2)
+
+    def test_what_waits_for_a_disabled_endpoint_is_given_up_in_the_end(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        endpoint_at(receiver.url, administrator)
+        act()
+        receiver.answers = [(500, b"")]
+        deliver()
+        WebhookEndpoint.objects.update(is_enabled=False)
+        deliveries.forget_deliveries()
+        assert WebhookDelivery.objects.get().state == State.WAITING
+        WebhookDelivery.objects.update(created_at=timezone.now() - timedelta(days=4))
+        deliveries.forget_deliveries()
+        assert WebhookDelivery.objects.get().state == State.GIVEN_UP
+
     def test_an_act_arrives_signed_so_that_the_standard_library_takes_it(
         self, receiver: Receiver, administrator: Principal
     ) -> None:
@@ -224,6 +254,39 @@ class TestDelivering:
         assert {event["type"] for event in events} == {"identity.webhook.created", "agents.agent.confirmed"}
         assert str(mine.pk) in {event["data"]["target"]["id"] for event in events}
 
+    def test_a_teams_endpoint_is_not_told_which_agent_of_another_team_is_meant(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        ours, theirs = factories.make_team(), factories.make_team()
+        _, secret = endpoint_at(receiver.url, administrator, "agents.*", team=ours)
+        mine, second = (factories.make_agent("registered", tier=1, team=ours) for _ in range(2))
+        stranger = factories.make_agent("registered", tier=1, team=theirs, name="sweep_planner")
+        for other in (second, stranger):
+            declare_dependency(
+                Node("agent", mine.pk),
+                Node("agent", other.pk),
+                "calls",
+                actor=factories.make_person(Role.CURATOR),
+            )
+        deliver()
+        events = [Webhook(secret).verify(body, headers)["data"] for headers, body in receiver.got]
+        told = sorted((event["detail"] for event in events if "relation" in event["detail"]), key=len)
+        assert [detail["target"] for detail in told] == ["an agent of another team", f"agent {second.name}"]
+        assert ["target_id" in detail for detail in told] == [False, True]
+        assert "sweep_planner" not in str(events)
+        assert str(stranger.pk) not in str(events)
+
+    def test_a_teams_endpoint_is_told_what_is_done_to_its_blueprints(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        ours = factories.make_team()
+        _, secret = endpoint_at(receiver.url, administrator, "agents.blueprint.*", team=ours)
+        for name, team in (("Branch desk", ours), ("Theirs", factories.make_team())):
+            create_blueprint(Definition(name, team=team), actor=factories.make_person(Role.CURATOR))
+        deliver()
+        (event,) = [Webhook(secret).verify(body, headers) for headers, body in receiver.got]
+        assert (event["type"], event["data"]["target"]["name"]) == ("agents.blueprint.created", "Branch desk")
+
     def test_rest_and_pages_show_the_secret_once_and_the_log(
         self, receiver: Receiver, administrator: Principal
     ) -> None:
@@ -315,6 +378,30 @@ class TestTheDoor:
             thread.join()
             outgoing.trusted.cache_clear()
 
+    def test_headers_that_drip_do_not_hold_the_call_beyond_its_deadline(self, settings: Any) -> None:
+        settings.OUTGOING_ALLOW = ["127.0.0.0/8"]
+        over = threading.Event()
+
+        def drip(listening: socket.socket) -> None:
+            peer, _ = listening.accept()
+            with peer:
+                peer.sendall(b"HTTP/1.1 200 OK\r\n")
+                for number in range(200):
+                    if over.wait(0.1):
+                        return
+                    peer.sendall(f"X-{number}: y\r\n".encode())
+
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            thread = threading.Thread(target=drip, args=[listening], daemon=True)
+            thread.start()
+            began = time.monotonic()
+            with pytest.raises(NotSent, match="too long"):
+                post(f"http://127.0.0.1:{listening.getsockname()[1]}", b"", {}, deadline_s=0.5)
+            took = time.monotonic() - began
+            over.set()
+            thread.join()
+        assert took < 5, "twenty seconds where only each read has a limit"
+
     def test_an_answer_is_read_up_to_its_limit(self, receiver: Receiver) -> None:
         receiver.answers = [(200, b"x" * 50_000)]
         assert len(post(receiver.url, b"", {}, most_bytes=1024).body) == 1024
@@ -345,6 +432,11 @@ def test_public_is_what_anybody_can_reach() -> None:
         ("93.184.216.34", True),
         ("2606:2800:220:1::1", True),
         ("224.0.0.1", False),
+        ("fec0::1", False),
+        ("64:ff9b:1::a00:1", False),
+        ("::7f00:1", False),
+        ("::ffff:0:127.0.0.1", False),
+        ("192.0.0.192", False),
         ("2002:7f00:1::", False),
     ):
         assert is_public(ipaddress.ip_address(text)) is expected, text

@@ -10,8 +10,10 @@ from django.db import IntegrityError
 from django.test import Client
 from psycopg.errors import CheckViolation, UniqueViolation
 
+from apps.agents.models import Blueprint
 from apps.agents.services.bulk import Edit, edit_agents
 from apps.agents.services.registry import edit_agent
+from apps.compliance.models import Framework
 from apps.identity.models import Principal
 from apps.identity.roles import Role
 from apps.kit.foreign import as_known
@@ -111,3 +113,61 @@ def test_the_audit_log_names_who_made_a_bulk_edit(administrator: Principal) -> N
     entry = LogEntry.objects.get_for_object(agent).filter(action=LogEntry.Action.UPDATE).first()
     assert entry.actor == administrator.person
     assert entry.additional_data["principal"]["name"] == administrator.name
+
+
+ODD = "\\ud800"  # as JSON writes half of a surrogate pair
+
+
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("blueprints", f'{{"name": "x", "team": "{ODD}"}}'),
+        ("blueprints", f'{{"{ODD}": 1}}'),
+        ("agents/apply", f'{{"place": {{}}, "agents": [{{"name": "{ODD}"}}]}}'),
+        *(
+            ("agents/apply", f'{{"repository": "{address}", "path": "chancery.yaml", "agents": []}}')
+            for address in ("https://h:99999/x", "https://h:abc/x", "https://[::1/x", "https://[x]/y")
+        ),
+    ],
+)
+def test_texts_and_addresses_that_are_none_are_the_callers_mistake(
+    address: str, body: str, administrator: Principal
+) -> None:
+    client = factories.client_of(administrator)
+    answer = client.post(f"/api/v1/{address}", body, content_type="application/json")
+    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (
+            {"name": "Teller", "values": {"state": "production", "tier": 1}},
+            {"values.state": "There is no such field", "values.tier": "There is no such field"},
+        ),
+        ({"name": -1}, {"name": "Send text, in quotation marks"}),
+        ({"name": 1e308, "values": {"purpose": 7}}, {
+            "name": "Send text, in quotation marks", "values.purpose": "Send text, in quotation marks",
+        }),
+        ({"name": "Teller", "values": {"environment": "moon"}}, {
+            "values.environment": "Choose one of development, test, staging, production",
+        }),
+    ],
+)  # fmt: skip
+def test_what_a_body_holds_that_nobody_asked_for_is_refused_where_it_stands(
+    body: dict[str, Any], fields: dict[str, str], administrator: Principal
+) -> None:
+    answer = factories.client_of(administrator).post("/api/v1/blueprints", body)
+    assert (answer.status_code, answer.json().get("fields")) == (400, fields)
+    assert not Blueprint.objects.exists()
+
+
+def test_a_choice_that_is_none_is_refused_with_those_there_are(administrator: Principal) -> None:
+    client = factories.client_of(administrator)
+    agent, framework = factories.make_agent("registered", tier=1), Framework.objects.get(key="eu-ai-act")
+    controls = {control.code: {"result": "met"} for control in framework.controls.all()[:1]}
+    body = {"framework": framework.key, "evidence": "Seen.", "controls": controls}
+    told = client.post(f"/api/v1/agents/{agent.pk}/certifications", body).json()["fields"]
+    assert "Choose one of pass, fail, not_applicable" in told.values(), told
+    told = client.get("/api/v1/agents", {"state": "asleep"}).json()["fields"]["state"]
+    assert told.startswith("Choose one of draft, discovered"), told

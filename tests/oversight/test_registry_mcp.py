@@ -10,10 +10,11 @@ import httpx2
 import pytest
 from asgiref.sync import sync_to_async
 from django.test import override_settings
+from django.utils import timezone
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from apps.agents.models import Agent
+from apps.agents.models import Agent, ObservedTool
 from apps.agents.services.indexing import count_terms, index_words
 from apps.identity.models import Principal
 from apps.identity.roles import Role, Scope
@@ -113,6 +114,25 @@ async def test_an_agent_finds_others_only_where_they_are_listed_to_it(
     assert ("owner" in told) is (directory == "everywhere")
 
 
+async def test_an_agent_does_not_learn_what_others_use() -> None:
+    def build() -> str:
+        asking, other = factories.make_agent("production", tier=1), refunds()
+        ObservedTool.objects.create(
+            agent=other, tool_name="wire_money_offshore", first_seen=timezone.now(), last_seen=timezone.now()
+        )
+        index_words([other])
+        count_terms()
+        return token_of(asking.principal)
+
+    token = await made(build)
+    person = await made(lambda: token_of(factories.make_person(Role.VIEWER)))
+    with override_settings(AGENT_DIRECTORY="everywhere"):
+        assert (await call(token, "find_agent", task="offshore"))["agents"] == []
+        (shown,) = (await call(token, "find_agent", task="refund"))["agents"]
+    assert "offshore" not in str(shown)
+    assert len((await call(person, "find_agent", task="offshore"))["agents"]) == 1
+
+
 @pytest.mark.parametrize(
     ("hinder", "code"),
     [
@@ -120,7 +140,10 @@ async def test_an_agent_finds_others_only_where_they_are_listed_to_it(
         (lambda caller, callee, by: trip_breaker(callee, actor=by, reason="Odd."), "breaker.tripped"),
         (lambda caller, callee, by: trip_breaker(caller, actor=by, reason="Odd."), "breaker.tripped"),
         (lambda caller, callee, by: set_tool_policy(caller, ["other"], actor=by), "policy.tool_not_allowed"),
-        (lambda caller, callee, by: set_tool_policy(caller, [callee.slug], actor=by), "policy.allowed"),
+        (
+            lambda caller, callee, by: set_tool_policy(caller, [f"agent/{callee.slug}"], actor=by),
+            "policy.allowed",
+        ),
     ],
 )
 async def test_whether_it_may_be_called_is_decided_and_kept(hinder: Callable[..., Any], code: str) -> None:
@@ -138,7 +161,12 @@ async def test_whether_it_may_be_called_is_decided_and_kept(hinder: Callable[...
         assert kept == []
     else:
         assert (told["code"], told["allowed"]) == (code, code in ("policy.none", "policy.allowed"))
-        assert kept == [(slug, "call_agent", code)]
+        assert kept == [(f"agent/{slug}", "call_agent", code)]
+
+
+async def test_a_name_that_can_be_none_is_said_to_be_none() -> None:
+    token = await made(lambda: token_of(factories.make_person(Role.VIEWER)))
+    assert "agents.not_listed" in await call(token, "who_owns", agent="x\0y")
 
 
 async def test_only_an_agents_own_key_may_ask_whether_it_may() -> None:

@@ -95,6 +95,7 @@ def test_a_fault_is_told_by_file_line_and_field(repository: Path, door: list[str
         ("agents:\n  - name: [a\n", "This is no YAML"),
         ("agents:\n  - name: !!python/object:os.system x\n", ":2: agents/0/name: The tag"),
         ("owner: me\n", ":1: agents: List at least one agent"),
+        ('agents:\n  - name: "\\ud800"\n', ":2: agents/0/name: The text holds half of a character"),
         ("a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
             f"{chr(98 + at)}: &{chr(98 + at)} [{', '.join([f'*{chr(97 + at)}'] * 10)}]\n" for at in range(6)
         ), "too many values"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,7 +16,8 @@ from apps.agents.services.upserts import AT_MOST, Result, Wanted, upsert_agents
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.roles import Permission
-from apps.kit.rest.reading import body_of
+from apps.kit.rest.problems import flatten
+from apps.kit.rest.reading import body_of, read
 
 
 class BulkItem(AgentWrite):
@@ -66,14 +68,11 @@ class BulkView(APIView):
 
 
 def _read(item: dict[str, Any]) -> Wanted | Result:
-    shape = BulkItem(data=item)
-    unknown = dict.fromkeys(sorted(set(item) - set(shape.fields)), "There is no such field")
-    if not shape.is_valid() or unknown:
-        fields = {name: " ".join(map(str, words)) for name, words in shape.errors.items()} | unknown
-        return Result(
-            str(item.get("slug", "")), "failed", message="The item is not as expected.", fields=fields
-        )
-    values = dict(shape.validated_data)
+    try:
+        values = dict(read(BulkItem(data=item)))
+    except ValidationError as error:
+        slug, fields = str(item.get("slug", "")), flatten(error.detail)
+        return Result(slug, "failed", message="The item is not as expected.", fields=fields)
     return Wanted(values.pop("slug"), values)
 
 

@@ -19,6 +19,7 @@ from apps.agents.models import DataClass, NodeKind
 from apps.identity.api.actor import actor_of
 from apps.identity.roles import Permission
 from apps.kit.errors import InvalidInput, NotFound
+from apps.kit.rest.reading import validated
 
 
 class GraphQuery(serializers.Serializer[Any]):
@@ -121,9 +122,7 @@ class ImpactView(APIView):
 
 
 def _asked(request: Request) -> dict[str, Any]:
-    query = GraphQuery(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    return dict(query.validated_data)
+    return validated(GraphQuery(data=request.query_params))
 
 
 def _key(text: str) -> Key:

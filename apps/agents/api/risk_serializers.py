@@ -76,7 +76,7 @@ class RiskPolicySerializer(serializers.ModelSerializer[RiskPolicy]):
 
 
 class RiskPolicyWrite(serializers.Serializer[Any]):
-    """Parts that `rules` leaves out are as in the plainest policy when drafting, and as they were when editing."""
+    """Parts that `rules` leaves out are as in the policy in force when drafting, and as they were when editing."""
 
     name = serializers.CharField(max_length=120)
     note = serializers.CharField(max_length=2000, allow_blank=True, required=False)

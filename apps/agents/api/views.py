@@ -21,6 +21,7 @@ from apps.agents.services.registry import create_draft, edit_agent
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import LedgerEntrySerializer
+from apps.identity.mentions import known_to, naming_strangers
 from apps.identity.queries import timeline_of
 from apps.identity.roles import Permission
 from apps.kit.errors import InvalidInput
@@ -98,7 +99,9 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Ge
         page = paginator.paginate_queryset(
             timeline_of("agent", agent.pk).select_related("leaf"), request, self
         )
-        return paginator.get_paginated_response(LedgerEntrySerializer(page or [], many=True).data)
+        strangers = naming_strangers(page or [], known_to(actor_of(request)))
+        rows = LedgerEntrySerializer(page or [], many=True, context={"strangers": strangers})
+        return paginator.get_paginated_response(rows.data)
 
     def _answer(self, agent: Agent, status: int = 200) -> Response:
         response = Response(self.get_serializer(agent).data, status=status)

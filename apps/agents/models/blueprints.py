@@ -7,6 +7,7 @@ from typing import Any, Self
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
+from apps.agents import risk
 from apps.agents.models.agents import Agent
 from apps.agents.models.assets import Tool
 from apps.agents.models.dependencies import Leave
@@ -51,6 +52,12 @@ class Blueprint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def assessed_by(self, rules: risk.Rules) -> risk.Assessment | None:
+        """What the definition alone comes to by these rules; facts are each instance's own. None while one of the four
+        answers is missing."""
+        answers = {name: self.defaults.get(name) for name in risk.FIELDS}
+        return risk.assess(answers, rules, ai_act_class=self.defaults.get("ai_act_class", ""))
 
 
 class OfBlueprint(models.QuerySet[Any]):

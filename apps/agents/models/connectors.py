@@ -15,7 +15,8 @@ class Connector(models.Model):
 
     `class_name` is the CI class agents become, `data_source` a choice of the instance's discovery_source. With a
     team, that team's agents alone are told. `secret` is sealed: a password beside `username`, a token without.
-    `leaves` is how much of the sealed ledger has been looked through for agents that changed; 0: compare all.
+    `leaves` is how much of the sealed ledger has been looked through for agents that changed; 0: compare all. `lease`
+    names the push that is going on until `leased_until`.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -34,6 +35,8 @@ class Connector(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)
     leaves = models.BigIntegerField(default=0)
+    lease = models.UUIDField(null=True, blank=True, editable=False)
+    leased_until = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ["name"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
@@ -9,12 +10,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.agents.access import require_for
+from apps.agents.access import may, require_for
 from apps.agents.definitions import InstanceResult, refused, told
 from apps.agents.models import Agent, Blueprint, BlueprintGrant, ToolGrant
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
-from apps.agents.services.definitions import lock_blueprint
-from apps.agents.services.grants import GrantRequest, grant_problems, told_of_grant
+from apps.agents.services.definitions import lock_blueprint, lock_instances
+from apps.agents.services.grants import REPLACED, GrantRequest, grant_problems, told_of_grant
 from apps.agents.services.risk import refresh_risk
 from apps.identity.access import require
 from apps.identity.models import Principal
@@ -34,7 +35,7 @@ def grant_to_blueprint(blueprint: Blueprint, request: GrantRequest, *, actor: Pr
     agents, hidden = instances_within_reach(blueprint, actor=actor)
     before = BlueprintGrant.objects.filter(blueprint=blueprint, tool=request.tool, revoked_at=None).first()
     if before:
-        _end(before, actor, "Replaced by another grant.")
+        _end(before, actor, REPLACED)
     grant = BlueprintGrant.objects.create(
         blueprint=blueprint, tool=request.tool, operations=sorted(set(request.operations)), granted_by=actor,
         constraints=dict(request.constraints), reason=request.reason.strip(), expires_at=request.expires_at,
@@ -56,9 +57,10 @@ def revoke_from_blueprint(grant: BlueprintGrant, *, actor: Principal, reason: st
     if grant.revoked_at:
         raise Conflict("This grant was taken back already.", code="agents.grant.revoked_already")
     _end(grant, actor, reason.strip())
-    held = ToolGrant.objects.filter(through=grant)
-    ended = leave_grants(held, actor=actor, reason=reason.strip())
-    seen = Agent.objects.visible_to(actor).filter(pk__in=ended)
+    held = ToolGrant.objects.filter(through=grant, revoked_at=None)
+    agents = lock_instances(set(held.values_list("agent_id", flat=True)))
+    ended = leave_grants(held, agents, actor=actor, reason=reason.strip())
+    seen = Agent.objects.visible_to(actor).filter(pk__in=ended).order_by("name")
     results = [InstanceResult(agent.name, "done", agent) for agent in seen]
     detail = {"tool": str(grant.tool), "instances": {"done": len(ended)}, "name": blueprint.name}
     target = ("blueprint", blueprint.pk)
@@ -66,23 +68,45 @@ def revoke_from_blueprint(grant: BlueprintGrant, *, actor: Principal, reason: st
     return BlueprintAct(blueprint, results)
 
 
-def inherit_grants(blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal) -> None:
-    """Give agents that became instances what all instances may use. A step of the act that made them so."""
+def inherit_grants(blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal) -> dict[UUID, str]:
+    """Give agents that became instances what all instances may use, where the actor may grant; for the others, by id, a
+    sentence that names what they were not given. A step of the act that made them instances."""
     now = timezone.now()
+    reached = {agent.pk for agent in agents if may(actor, Permission.POLICY_EDIT, agent)}
+    left: dict[UUID, list[str]] = defaultdict(list)
     standing = BlueprintGrant.objects.filter(blueprint=blueprint, revoked_at=None).select_related(
         "tool", "granted_by"
     )
     for grant in standing.filter(Q(expires_at=None) | Q(expires_at__gt=now)):
         own = _holders(grant, agents)
-        _write(grant, [agent for agent in agents if agent.pk not in own], actor)
+        without = [agent for agent in agents if agent.pk not in own]
+        _write(grant, [agent for agent in without if agent.pk in reached], actor)
+        for agent in without:
+            if agent.pk not in reached:
+                left[agent.pk].append(str(grant.tool))
+    return {
+        pk: f"Not granted: {', '.join(tools)}. Whoever may grant tools can give it."
+        for pk, tools in left.items()
+    }
 
 
-def leave_grants(grants: QuerySet[ToolGrant], *, actor: Principal, reason: str) -> list[UUID]:
-    """End grants that came by a blueprint; the ids of the agents that held them. A step of the act that checked who may."""
-    standing = list(grants.filter(revoked_at=None).select_related("tool", "through__blueprint"))
-    now = timezone.now()
-    ToolGrant.objects.filter(pk__in=[one.pk for one in standing]).update(
-        revoked_at=now, revoked_by=actor, revoke_reason=reason
+def leave_grants(
+    grants: QuerySet[ToolGrant], agents: Sequence[Agent], *, actor: Principal, reason: str
+) -> list[UUID]:
+    """End what these agents hold of grants that came by a blueprint, and read again what shows of their risk; the ids of
+    those that held one. A step of the act that checked who may and locked the agents."""
+    ended = _leave(grants, agents, actor, reason)
+    concerned = set(ended)
+    refresh_risk([agent for agent in agents if agent.pk in concerned], actor=actor)
+    return ended
+
+
+def _leave(grants: QuerySet[ToolGrant], agents: Sequence[Agent], actor: Principal, reason: str) -> list[UUID]:
+    """Every writer of a grant holds its agent's row, so that what stands here stands until it is written."""
+    held = grants.filter(agent__in=agents, revoked_at=None).select_related("tool", "through__blueprint")
+    standing = list(held)
+    ToolGrant.objects.filter(pk__in=[one.pk for one in standing], revoked_at=None).update(
+        revoked_at=timezone.now(), revoked_by=actor, revoke_reason=reason
     )
     record_acts(
         [
@@ -104,7 +128,7 @@ def _given(grant: BlueprintGrant, agents: Sequence[Agent], actor: Principal) -> 
         results.append(result)
         if result.status == "done":
             taking.append(agent)
-    leave_grants(came.filter(agent__in=taking), actor=actor, reason="Replaced by another grant.")
+    _leave(came, taking, actor, REPLACED)
     _write(grant, taking, actor)
     return results
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import ProtectedError
 
+from apps.agents.access import may
 from apps.agents.definitions import HIDDEN, InstanceResult, refused, said, told
 from apps.agents.fields import FIELDS, SHAREABLE, is_empty, restored, words_of
 from apps.agents.models import Agent, Blueprint, State
@@ -18,6 +19,7 @@ from apps.agents.services.definitions import (
     keep_as_own_word,
     lock_blueprint,
     lock_instances,
+    release_instances,
 )
 from apps.agents.services.registry import record_problems
 from apps.identity.access import require
@@ -97,15 +99,18 @@ def edit_blueprint(
 
 @transaction.atomic
 def remove_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> None:
-    """Take a definition out of the register. Refused while it has instances."""
+    """Take a definition out of the register. Refused while it has instances on record; of those that were merged or
+    withdrawn every value stays, as the actor's word."""
     blueprint = lock_blueprint(blueprint)
     require(actor, Permission.AGENTS_CURATE, blueprint.team_id)
-    count = blueprint.instances.count()
+    count = blueprint.instances.on_record().count()
     if count:
         raise Conflict(
             f"{blueprint.name} cannot go: it has {count} instance{'' if count == 1 else 's'}. Detach them first.",
             code="agents.blueprint.has_instances",
         )
+    past = lock_instances(set(blueprint.instances.values_list("pk", flat=True)))
+    release_instances(blueprint, past, actor=actor, reason=reason)
     target = ("blueprint", blueprint.pk)
     record_act(
         "agents.blueprint.removed", actor=actor, target=target, reason=reason, detail={"name": blueprint.name}
@@ -149,7 +154,8 @@ def _spread(
 ) -> list[InstanceResult]:
     agents, hidden = instances_within_reach(blueprint, actor=actor)
     changed = {name: value for name, value in blueprint.defaults.items() if before.get(name) != value}
-    keep_as_own_word(agents, before.keys() - blueprint.defaults.keys(), actor=actor)
+    own = [agent for agent in agents if may(actor, Permission.AGENTS_CURATE, agent)]
+    keep_as_own_word(own, before.keys() - blueprint.defaults.keys(), actor=actor)
     return results_of(follow_definition(agents, blueprint, changed, actor=actor, reason=reason)) + hidden
 
 

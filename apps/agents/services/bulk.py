@@ -22,7 +22,7 @@ from apps.agents.services.registry import (
     tier_change,
 )
 from apps.agents.services.risk import TOLD_BY_RECORD, refresh_risk, under_standing_policy
-from apps.agents.signals import agent_changed, agents_changed
+from apps.agents.signals import agents_changed
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
@@ -109,12 +109,12 @@ def write_records(done: Sequence[Outcome], *, actor: Principal) -> None:
 
 
 def tell_changes(done: Sequence[Outcome], *, actor: Principal) -> None:
-    """Tell whoever stands above what was curated, of all together, then of each; read the facts again that follow."""
-    changes = {one.agent: set(one.differences) for one in done if one.agent is not None}
+    """Tell whoever stands above what was curated, of all together; read the facts again that follow."""
+    changes: dict[Agent, set[str]] = {}
+    for one in done:  # an agent may be edited twice in one act
+        if one.agent is not None:
+            changes.setdefault(one.agent, set()).update(one.differences)
     agents_changed.send(sender=Agent, changes=changes, actor=actor)
-    for outcome in done:
-        fields = set(outcome.differences)
-        agent_changed.send(sender=Agent, agent=outcome.agent, actor=actor, fields=fields)
     told = {one.agent for one in done if one.agent is not None and TOLD_BY_RECORD & one.differences.keys()}
     if told:
         refresh_risk(sorted(told, key=lambda agent: agent.pk), actor=actor)

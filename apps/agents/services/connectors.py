@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.agents import servicenow
@@ -29,6 +30,7 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import record_act
 from apps.identity.signing import wait_after
 from apps.kit.errors import Conflict, DomainError, InvalidInput, require_reason
+from apps.kit.ids import id_or_none, new_id
 from apps.kit.outgoing import NotSent, check_address, post
 from apps.kit.sealing import seal, unseal
 
@@ -96,6 +98,10 @@ def edit_connector(connector: Connector, draft: ConnectorDraft, *, actor: Princi
         if not changes:
             return connector
         connector.leaves, connector.retry_at = 0, None
+        connector.lease, connector.leased_until = (
+            None,
+            None,
+        )  # a push under the former settings stops at its next batch
         connector.save()
         _record("edited", connector, actor, {"changes": changes})
     return connector
@@ -119,7 +125,8 @@ def request_push(connector: Connector, *, actor: Principal) -> Connector:
             "Enable it first: nothing goes to a disabled connector.", code="agents.connector.disabled"
         )
     connector.items.filter(state=PushedItem.State.REFUSED).update(told="")
-    Connector.objects.filter(pk=connector.pk).update(leaves=0, retry_at=None)
+    # A push that is going on stops at its next batch; this one compares all, also what that one has left.
+    Connector.objects.filter(pk=connector.pk).update(leaves=0, retry_at=None, lease=None, leased_until=None)
     _record("pushed", connector, actor)
     connector.refresh_from_db()
     return connector
@@ -138,21 +145,27 @@ def preview_push(connector: Connector, *, actor: Principal) -> Preview:
 
 def push_changes(connector: Connector) -> int:
     """Send what changed since the last push; returns how many agents were sent. One worker at a time."""
-    now, upto = timezone.now(), _sealed()
-    if connector.run_at and connector.leaves == upto:
+    now, upto, lease = timezone.now(), _sealed(), new_id()
+    free = Connector.objects.filter(
+        Q(retry_at=None) | Q(retry_at__lte=now), Q(leased_until=None) | Q(leased_until__lte=now),
+        Q(run_at=None) | ~Q(leaves=upto), pk=connector.pk, is_enabled=True,
+    )  # fmt: skip
+    if not free.update(lease=lease, leased_until=now + LEASE):
         return 0
-    free = Connector.objects.filter(Q(retry_at=None) | Q(retry_at__lte=now), pk=connector.pk, is_enabled=True)
-    if not free.update(retry_at=now + LEASE):
-        return 0
+    held = Connector.objects.filter(pk=connector.pk, lease=lease)
+    connector = held.select_related("team").get()
     pending = _pending(connector, told_agents(connector, _changed(connector, upto)), _known(connector))
     try:
         for batch in _batches(pending):
+            if not held.update(leased_until=timezone.now() + LEASE):
+                return 0  # its settings changed, or it took so long that another push goes on
             _push(connector, batch)
     except (NotSent, DomainError, ValueError) as error:
-        _failed(connector, str(error))
+        _failed(connector, held, str(error))
         return 0
-    done = {"leaves": upto, "run_at": now, "run_error": "", "failures": 0, "retry_at": None}
-    Connector.objects.filter(pk=connector.pk).update(**done)
+    # Somebody may have asked meanwhile to compare all again: then that is still to be done.
+    held.filter(leaves=connector.leaves).update(leaves=upto)
+    held.update(run_at=now, run_error="", failures=0, retry_at=None, lease=None, leased_until=None)
     return len(pending)
 
 
@@ -213,9 +226,8 @@ def _changed(connector: Connector, upto: int) -> set[UUID] | None:
     leaves = LedgerLeaf.objects.filter(
         leaf_index__gte=connector.leaves, leaf_index__lt=upto, entry__target_type="agent"
     )
-    return {
-        UUID(key) for key in leaves.values_list("entry__target_id", flat=True).distinct() if _is_uuid(key)
-    }
+    keys = leaves.values_list("entry__target_id", flat=True).distinct()
+    return {found for key in keys if (found := id_or_none(key))}
 
 
 def _sealed() -> int:
@@ -228,12 +240,12 @@ def _batches(pending: Sequence[Told]) -> Iterator[Sequence[Told]]:
         yield pending[start : start + BATCH]
 
 
-def _failed(connector: Connector, words: str) -> None:
-    failures = connector.failures + 1
-    retry_at = timezone.now() + wait_after(failures)
-    Connector.objects.filter(pk=connector.pk).update(
-        run_error=words[:300], failures=failures, retry_at=retry_at, run_at=timezone.now()
-    )
+def _failed(connector: Connector, held: QuerySet[Connector], words: str) -> None:
+    now, failures = timezone.now(), connector.failures + 1
+    held.update(
+        run_error=words[:300], failures=failures, retry_at=now + wait_after(failures), run_at=now, lease=None,
+        leased_until=None,
+    )  # fmt: skip
 
 
 def _credentials(connector: Connector) -> dict[str, str]:
@@ -255,8 +267,9 @@ def _check(draft: ConnectorDraft, known: Connector | None = None) -> None:
     }  # fmt: skip
     if Connector.objects.filter(name=draft.name).exclude(pk__in=[known.pk] if known else []).exists():
         fields["name"] = "There is a connector of this name already"
-    if known is None and not draft.secret:
-        fields |= {"secret": "Enter the password, or the token"}
+    if not draft.secret and (known is None or _leads_elsewhere(known, draft)):
+        again = "" if known is None else " again: it was kept for another address or user"
+        fields |= {"secret": f"Enter the password, or the token{again}"}
     if fields:
         raise InvalidInput("The connector was not saved.", fields=fields)
     check_address(draft.url)
@@ -274,9 +287,6 @@ def _record(
     record_act(f"agents.connector.{verb}", actor=actor, target=target, reason=reason, detail=told)
 
 
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+def _leads_elsewhere(known: Connector, draft: ConnectorDraft) -> bool:
+    """A kept secret goes only where whoever entered it sent it."""
+    return known.username != draft.username or urlsplit(known.url)[:2] != urlsplit(draft.url)[:2]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+import re2
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from apps.agents.custom import value_problem
+from apps.agents.custom import pattern_of, value_problem
 from apps.agents.models import Agent, CustomField
 from apps.identity.access import require
 from apps.identity.models import Principal, Team
@@ -115,9 +115,9 @@ def _problems(custom: CustomField) -> dict[str, str]:
     if custom.minimum is not None and custom.maximum is not None and custom.minimum > custom.maximum:
         problems["maximum"] = "Enter at least the minimum"
     try:
-        re.compile(custom.pattern)
-    except re.error:
-        problems["pattern"] = "Enter a regular expression"
+        pattern_of(custom.pattern)
+    except re2.error:
+        problems["pattern"] = "Enter a regular expression, without looking around or references back"
     return problems
 
 

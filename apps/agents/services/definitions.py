@@ -24,6 +24,7 @@ from apps.identity.models import Principal
 from apps.identity.services.ledger import Act, record_acts
 
 FOLLOWED, JOINED = "agents.agent.reconciled", "agents.blueprint.attached"
+DETACHED = "agents.blueprint.detached"
 
 
 def lock_blueprint(blueprint: Blueprint) -> Blueprint:
@@ -80,6 +81,26 @@ def keep_as_own_word(agents: Iterable[Agent], fields: Collection[str], *, actor:
     own = Claim.objects.filter(agent=OuterRef("agent"), field=OuterRef("field"), origin=Origin.PERSON)
     spoken.filter(Exists(own)).delete()
     spoken.update(origin=Origin.PERSON, stated_by=actor, claimed_at=timezone.now())
+
+
+def release_instances(
+    blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal, reason: str
+) -> list[Outcome]:
+    """Let locked instances be instances no longer, with every value as it is. A step: who may was checked, and the caller
+    tells what changed."""
+    outcomes = [Outcome(agent, {"blueprint": [blueprint.name, ""]}) for agent in agents]
+    for agent in agents:
+        agent.blueprint = None
+        agent.version += 1
+    keep_as_own_word(agents, blueprint.defaults.keys(), actor=actor)
+    write_records(outcomes, actor=actor)
+    detail = {
+        "source": blueprint.name,
+        "blueprint": blueprint.pk,
+        "changes": {"blueprint": [blueprint.name, ""]},
+    }
+    record_acts([Act(DETACHED, actor, ("agent", agent.pk), reason, detail) for agent in agents])
+    return outcomes
 
 
 def remember_definition(agents: Iterable[Agent], values: Mapping[str, Any], *, actor: Principal) -> None:

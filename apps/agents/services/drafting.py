@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auditlog.models import LogEntry
+from django.db.models import prefetch_related_objects
 from django.utils.text import slugify
 
 from apps.agents.models import Agent
@@ -19,6 +20,7 @@ def put_on_record(agents: Sequence[Agent], *, actor: Principal) -> None:
     if not agents:
         return
     under_standing_policy(agents)
+    prefetch_related_objects(agents, "risk_facts")  # there are none yet, which is asked once and not of each
     for agent in agents:
         agent.principal = Principal(kind=Principal.Kind.AGENT, name=agent.name, team=agent.team)
         assessment = agent.assessment

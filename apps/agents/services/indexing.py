@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from django.contrib.postgres.search import SearchVector
 from django.db import connection, transaction
-from django.db.models import F, Func, IntegerField, Q, Value
+from django.db.models import Func, IntegerField, Q, Value
 from django.utils import timezone
 from pgvector import HalfVector, SparseVector
 
@@ -207,7 +207,5 @@ def progress() -> tuple[str, int, int] | None:
     if not model:
         return None
     done = SearchDocument.objects.filter(embedded_with=model).count()
-    total = SearchDocument.objects.aggregate(
-        total=Func(F("pk"), function="count", output_field=IntegerField())
-    )
-    return (model, done, total["total"]) if done < total["total"] else None
+    total = SearchDocument.objects.count()
+    return (model, done, total) if done < total else None

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from apps.agents.access import require_for
-from apps.agents.definitions import InstanceResult
+from apps.agents.access import may
+from apps.agents.definitions import InstanceResult, refused
 from apps.agents.fields import is_empty, restored, stored
 from apps.agents.models import Agent, Blueprint, State, ToolGrant
 from apps.agents.services.blueprint_grants import inherit_grants, leave_grants
 from apps.agents.services.blueprints import BlueprintAct, results_of
-from apps.agents.services.bulk import Outcome, tell_changes, write_records
+from apps.agents.services.bulk import tell_changes
 from apps.agents.services.definitions import (
     follow_definition,
-    keep_as_own_word,
     lock_blueprint,
     lock_instances,
+    release_instances,
     remember_definition,
 )
 from apps.agents.services.drafting import put_on_record
 from apps.agents.services.registry import remember_many, set_fields
 from apps.agents.signals import instances_joined
-from apps.identity.access import require, require_somewhere
+from apps.identity.access import not_permitted, require, require_somewhere
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_acts
@@ -55,7 +56,7 @@ def make_instances(
     again makes nothing twice. The blueprint's lock lets no second list make them at the same time.
     """
     blueprint = lock_blueprint(blueprint)
-    require_somewhere(actor, Permission.AGENTS_CURATE)
+    require(actor, Permission.AGENTS_CURATE, blueprint.team_id)
     if not 0 < len(wanted) <= AT_MOST:
         raise InvalidInput("Nothing was made.", fields={"instances": f"Name 1 to {AT_MOST} instances"})
     known = {name.casefold() for name in blueprint.instances.on_record().values_list("name", flat=True)}
@@ -66,17 +67,20 @@ def make_instances(
         results.append(result)
         if result.status == "made" and result.agent is not None:
             own[result.agent] = _own_word(one, definition)
-    _put_on_record(blueprint, own, actor, reason)
-    return BlueprintAct(blueprint, results)
+    left = _put_on_record(blueprint, own, actor, reason)
+    return BlueprintAct(blueprint, _telling(results, left))
 
 
 @transaction.atomic
 def attach_agents(
     blueprint: Blueprint, agents: Collection[UUID], *, actor: Principal, reason: str = ""
 ) -> BlueprintAct:
-    """Make agents on record instances: they take over what the definition says and nobody said of them."""
+    """Make agents on record instances: they take over what the definition says and nobody said of them.
+
+    What is decided for all reaches them as far as the actor might decide it for them; the results name what did not.
+    """
     blueprint = lock_blueprint(blueprint)
-    require_somewhere(actor, Permission.AGENTS_CURATE)
+    require(actor, Permission.AGENTS_CURATE, blueprint.team_id)
     if not 0 < len(agents) <= AT_MOST:
         raise InvalidInput("Nothing was attached.", fields={"agents": f"Name 1 to {AT_MOST} agents"})
     locked = lock_instances(
@@ -85,8 +89,9 @@ def attach_agents(
     checked = [(agent, _attachable(agent, blueprint)) for agent in locked]
     joining = [agent for agent, result in checked if result is None]
     outcomes = follow_definition(joining, blueprint, blueprint.defaults, actor=actor, reason=reason)
-    _join(blueprint, [one.agent for one in outcomes if one.error is None and one.agent], actor)
-    return BlueprintAct(blueprint, [result for _, result in checked if result] + results_of(outcomes))
+    left = _join(blueprint, [one.agent for one in outcomes if one.error is None and one.agent], actor)
+    results = [result for _, result in checked if result]
+    return BlueprintAct(blueprint, results + _telling(results_of(outcomes), left))
 
 
 @transaction.atomic
@@ -98,24 +103,15 @@ def detach_agents(
     blueprint = lock_blueprint(blueprint)
     require_reason(reason, "Say why it is no instance any longer")
     visible = Agent.objects.visible_to(actor).filter(pk__in=agents, blueprint=blueprint)
-    outcomes = [_let_go(agent, actor) for agent in lock_instances(set(visible.values_list("pk", flat=True)))]
-    done = [one for one in outcomes if one.error is None]
-    gone = [one.agent for one in done if one.agent is not None]
-    keep_as_own_word(gone, blueprint.defaults.keys(), actor=actor)
-    write_records(done, actor=actor)
-    leave_grants(
-        ToolGrant.objects.filter(agent__in=gone, through__blueprint=blueprint), actor=actor, reason=reason
-    )
-    detail = {
-        "source": blueprint.name,
-        "blueprint": blueprint.pk,
-        "changes": {"blueprint": [blueprint.name, ""]},
-    }
-    record_acts(
-        [Act("agents.blueprint.detached", actor, ("agent", agent.pk), reason, detail) for agent in gone]
-    )
-    tell_changes(done, actor=actor)
-    return BlueprintAct(blueprint, results_of(outcomes))
+    locked = lock_instances(set(visible.values_list("pk", flat=True)))
+    gone = [agent for agent in locked if may(actor, Permission.AGENTS_CURATE, agent)]
+    error = not_permitted(Permission.AGENTS_CURATE)
+    kept = [refused(agent, error) for agent in locked if agent not in gone]
+    outcomes = release_instances(blueprint, gone, actor=actor, reason=reason)
+    through = ToolGrant.objects.filter(through__blueprint=blueprint)
+    leave_grants(through, gone, actor=actor, reason=reason)
+    tell_changes(outcomes, actor=actor)
+    return BlueprintAct(blueprint, kept + results_of(outcomes))
 
 
 @transaction.atomic
@@ -171,7 +167,7 @@ def _own_word(one: NewInstance, definition: Mapping[str, Any]) -> dict[str, Any]
 
 def _put_on_record(
     blueprint: Blueprint, own: Mapping[Agent, Mapping[str, Any]], actor: Principal, reason: str
-) -> None:
+) -> dict[UUID, str]:
     agents = list(own)
     put_on_record(agents, actor=actor)
     remember_many(own, actor=actor)
@@ -182,17 +178,32 @@ def _put_on_record(
         for agent, said in own.items()
     ]  # fmt: skip
     record_acts(acts)
-    _join(blueprint, agents, actor)
+    return _join(blueprint, agents, actor)
 
 
 def _told(said: Mapping[str, Any]) -> dict[str, Any]:
     return {name: stored(name, value) for name, value in said.items() if name not in ("name", "custom")}
 
 
-def _join(blueprint: Blueprint, agents: Sequence[Agent], actor: Principal) -> None:
-    if agents:
-        inherit_grants(blueprint, agents, actor=actor)
-        instances_joined.send(sender=Blueprint, blueprint=blueprint, agents=list(agents), actor=actor)
+def _join(blueprint: Blueprint, agents: Sequence[Agent], actor: Principal) -> dict[UUID, str]:
+    """Have new instances hold what is decided for all; what each was not given, in words, by its id."""
+    if not agents:
+        return {}
+    ungranted = inherit_grants(blueprint, agents, actor=actor)
+    answers = instances_joined.send(sender=Blueprint, blueprint=blueprint, agents=list(agents), actor=actor)
+    left: dict[UUID, list[str]] = defaultdict(list)
+    for found in (ungranted, *(answer or {} for _, answer in answers)):
+        for pk, words in found.items():
+            left[pk].append(words)
+    return {pk: " ".join(words) for pk, words in left.items()}
+
+
+def _telling(results: Iterable[InstanceResult], left: Mapping[UUID, str]) -> list[InstanceResult]:
+    """The results with what each instance was not given."""
+    return [
+        replace(one, message=left[one.agent.pk]) if one.agent and one.agent.pk in left else one
+        for one in results
+    ]
 
 
 def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
@@ -208,14 +219,3 @@ def _attachable(agent: Agent, blueprint: Blueprint) -> InstanceResult | None:
     if agent.merged_into_id or agent.withdrawn_at or agent.state == State.RETIRED:
         return InstanceResult(agent.name, "refused", agent, "It is retired, or on record no longer.")
     return None
-
-
-def _let_go(agent: Agent, actor: Principal) -> Outcome:
-    try:
-        require_for(actor, Permission.AGENTS_CURATE, agent)
-    except DomainError as error:
-        return Outcome(agent, error=error)
-    outcome = Outcome(agent, {"blueprint": [agent.blueprint.name if agent.blueprint else "", ""]})
-    agent.blueprint = None
-    agent.version += 1
-    return outcome

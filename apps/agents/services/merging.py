@@ -26,6 +26,7 @@ from apps.agents.models import (
 )
 from apps.agents.services.grants import end_grants
 from apps.agents.services.indexing import index_words
+from apps.agents.services.merge_guard import require_nothing_escapes
 from apps.agents.services.registry import lock_agents, require_on_record
 from apps.agents.services.risk import hold_policy, move_under, refresh_risk
 from apps.agents.signals import agent_changed
@@ -51,6 +52,7 @@ def merge_agents(kept: Agent, merged: Agent, *, actor: Principal, reason: str) -
     for agent in (kept, merged):
         require_for(actor, Permission.AGENTS_CURATE, agent)
     _require_mergeable(kept, merged, reason)
+    require_nothing_escapes(kept, merged, actor=actor)
     moved = {
         "aliases": _follow(AgentAlias, merged, kept),
         "candidates": _follow(Candidate, merged, kept),

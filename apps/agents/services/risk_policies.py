@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 from apps.agents.models import Agent, RiskPolicy
 from apps.agents.queries.risk_preview import preview_of
 from apps.agents.risk.rules import Rules, differences, problems_of
-from apps.agents.services.risk import STEP, hold_policy, move_under
+from apps.agents.services.risk import STEP, hold_policy, move_under, standing_policy
 from apps.identity.access import require
 from apps.identity.audit import acting
 from apps.identity.models import Principal
@@ -43,10 +43,12 @@ def draft_policy(
     note: str = "",
     based_on: RiskPolicy | None = None,
 ) -> RiskPolicy:
-    """Write a policy down without applying it. Parts that `rules` leaves out are as in the plainest policy."""
+    """Write a policy down without applying it. Parts that `rules` leaves out are as in `based_on`, the policy in force
+    where that is None."""
     require(actor, Permission.RISK_POLICY)
+    based_on = based_on or standing_policy()
     policy = RiskPolicy(name=name.strip(), note=note.strip(), based_on=based_on, created_by=actor)
-    _set_rules(policy, rules)
+    _set_rules(policy, based_on.rules | dict(rules))
     policy.save()
     record_act(
         "agents.risk_policy.drafted", actor=actor, target=_target(policy), detail={"name": policy.name}

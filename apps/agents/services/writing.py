@@ -43,7 +43,7 @@ def plan_bulk_edit(
         request={"operations": [one.as_json() for one in operations]},
     )  # fmt: skip
     values = _Values()
-    rows = agents.order_by("name", "pk").select_related("owner", "deputy", "team", "blueprint")
+    rows = agents.order_by("name", "pk").select_related("owner", "deputy", "team", "blueprint", "risk_facts")
     items = [
         _planned(job, position, agent, operations, values, actor)
         for position, agent in enumerate(rows.iterator(chunk_size=1000), start=1)

@@ -9,8 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.agents import risk
-from apps.agents.blueprint_forms import AttachForm, BlueprintForm, InstancesForm, initial_of, levels_of
+from apps.agents.blueprint_forms import AttachForm, BlueprintForm, InstancesForm, initial_of
 from apps.agents.definitions import InstanceResult
 from apps.agents.models import Agent, Blueprint, BlueprintGrant
 from apps.agents.pasting import agents_in, instances_in
@@ -30,8 +29,9 @@ from apps.agents.services.instances import (
     make_instances,
     take_definition,
 )
+from apps.agents.services.risk import standing_policy
 from apps.agents.views.doors import uuids_in, visible_blueprint
-from apps.identity.access import access_of
+from apps.identity.access import access_of, require
 from apps.identity.pages import PageRequest, page
 from apps.identity.queries import timeline_of
 from apps.identity.roles import Permission
@@ -76,7 +76,7 @@ def blueprint(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
         "total": instances.order_by().count(),
         "differ": differ.order_by().count(),
         "definition": definition_words(found),
-        "assessment": risk.assess(levels_of(found)),
+        "assessment": found.assessed_by(standing_policy().parsed),
         "grants": _standing(found),
         "entries": timeline_of("blueprint", found.pk)[:6],
         "may_edit": access_of(request.actor).allows(Permission.AGENTS_CURATE, found.team_id),
@@ -106,6 +106,7 @@ def blueprint_edit(request: PageRequest, blueprint_id: UUID | None = None) -> Ht
 def blueprint_instances(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     """Make instances from a pasted list or table; the same list again makes none twice."""
     found = visible_blueprint(request, blueprint_id)
+    require(request.actor, Permission.AGENTS_CURATE, found.team_id)
     form = InstancesForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -125,6 +126,7 @@ def blueprint_instances(request: PageRequest, blueprint_id: UUID) -> HttpRespons
 def blueprint_attach(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     """Make agents on record instances."""
     found = visible_blueprint(request, blueprint_id)
+    require(request.actor, Permission.AGENTS_CURATE, found.team_id)
     form = AttachForm(request.POST)
     if form.is_valid():
         visible = Agent.objects.visible_to(request.actor).on_record()

@@ -22,6 +22,7 @@ from apps.agents.queries.lists import chips, view_links
 from apps.agents.queries.record import record_parts, told_contradictions
 from apps.agents.queries.risk import kept_risk_record, tier_preview
 from apps.agents.search import agents_like, search_agents
+from apps.agents.services.indexing import progress
 from apps.agents.services.registry import create_draft, edit_agent
 from apps.agents.services.withdrawing import withdraw_draft
 from apps.agents.views.doors import visible_agent
@@ -214,7 +215,10 @@ def _searched(request: PageRequest, text: str, narrowed: AgentFilter) -> dict[st
     except InvalidInput as error:
         return {"rows": [], "total": 0, "search_problem": error.fields.get("q", error.message)}
     rows = [(hit.agent, hit) for hit in found.hits]
-    return {"rows": rows, "found_by": found.by, "total": len(rows), "asked": found.asked}
+    preparing = progress() if found.by == "words" else None
+    return {
+        "rows": rows, "found_by": found.by, "total": len(rows), "asked": found.asked, "preparing": preparing,
+    }  # fmt: skip
 
 
 def _paged(request: PageRequest, narrowed: AgentFilter, columns: list[Column]) -> dict[str, object]:

@@ -9,23 +9,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max
 from django.utils import timezone
 
 from apps.agents.access import require_for
 from apps.agents.definitions import InstanceResult, differing_fields, refused, told
 from apps.agents.fields import FIELDS
 from apps.agents.models import Agent, Blueprint, ObservedModel, ObservedTool
-from apps.agents.risk import FIELDS as RISK_FIELDS
-from apps.agents.risk import assess, needs_certification
+from apps.agents.risk import needs_certification
 from apps.agents.services.blueprints import BlueprintAct, instances_within_reach
 from apps.agents.services.definitions import lock_blueprint, lock_instances
-from apps.agents.services.status import write_many_certified_until
+from apps.agents.services.risk import hold_policy
 from apps.agents.toolnames import tool_named
 from apps.compliance.models import BlueprintCertification, Certification, ControlResult, Finding, Severity
 from apps.compliance.rules import CERTIFIED, VALIDITY
@@ -33,6 +30,7 @@ from apps.compliance.services.certifications import (
     CertificationRequest,
     check_certifier,
     check_request,
+    refresh_many,
 )
 from apps.compliance.services.findings import FindingDraft, raise_findings
 from apps.compliance.signals import certification_ended, certification_issued
@@ -44,7 +42,7 @@ from apps.kit.errors import Conflict, DomainError, NotPermitted, require_reason
 from apps.oversight.models import BlueprintPolicy, ToolPolicy
 
 Status = BlueprintCertification.Status
-Names = dict[UUID, set[str]]
+Used = dict[str, set[str]]  # as a baseline: {"tools": names, "models": names}
 
 
 @transaction.atomic
@@ -53,14 +51,14 @@ def certify_blueprint(
 ) -> BlueprintAct:
     """Certify the definition against one framework, and with it every instance that does not differ from it.
 
-    The definition must answer the four risk questions. An active certification of the blueprint is superseded. A
-    refused instance keeps what it held of its own.
+    The definition must answer the four risk questions; its tier is by the policy that stands. An active certification
+    of the blueprint is superseded. A refused instance, such as one of a higher tier, keeps what it held of its own.
     """
     blueprint = lock_blueprint(blueprint)
     require(actor, Permission.COMPLIANCE_CERTIFY, blueprint.team_id)
-    tier = _certifiable_tier(blueprint, actor)
     check_request(request)
     agents, hidden = instances_within_reach(blueprint, actor=actor)
+    tier = _certifiable_tier(blueprint, actor)
     given = _keep(blueprint, request, agents, tier, actor)
     results = [_result(agent, given, actor) for agent in agents]
     _issue(given, [one.agent for one in results if one.status == "done" and one.agent], actor)
@@ -97,9 +95,13 @@ def revoke_blueprint_certification(
     return BlueprintAct(blueprint, results)
 
 
-def cover_new_instances(blueprint: Blueprint, agents: Sequence[Agent]) -> None:
-    """Give agents that became instances what the others hold, where they are as it was certified."""
+def cover_new_instances(
+    blueprint: Blueprint, agents: Sequence[Agent], *, actor: Principal
+) -> dict[UUID, str]:
+    """Give agents that became instances what the others hold, where they are as it was certified and, from tier 3 on, the
+    actor might certify them; for the others, by id, why they are not covered."""
     now, holders = timezone.now(), [agent.pk for agent in agents]
+    left: dict[UUID, list[str]] = defaultdict(list)
     active = BlueprintCertification.objects.filter(
         blueprint=blueprint, status=Status.ACTIVE, expires_at__gt=now
     )
@@ -110,10 +112,12 @@ def cover_new_instances(blueprint: Blueprint, agents: Sequence[Agent]) -> None:
                 agent__in=holders, framework=given.framework, status=Certification.Status.ACTIVE
             ).values_list("agent_id", flat=True)
         )
-        covered = [
-            agent for agent in agents if agent.pk not in own and _is_covered(agent, given, used[agent.pk])
-        ]
-        _issue(given, covered, system_principal())
+        joining = [agent for agent in agents if agent.pk not in own]
+        why = {agent: _why_uncovered(agent, given, used[agent.pk], actor) for agent in joining}
+        _issue(given, [agent for agent, words in why.items() if not words], system_principal())
+        for agent in filter(why.get, joining):
+            left[agent.pk].append(f"Not covered by {given.framework.name}: {why[agent]}.")
+    return {pk: " ".join(words) for pk, words in left.items()}
 
 
 def follow_departures(changes: Mapping[Agent, Collection[str]]) -> None:
@@ -139,8 +143,9 @@ def follow_departures(changes: Mapping[Agent, Collection[str]]) -> None:
 
 
 def _certifiable_tier(blueprint: Blueprint, actor: Principal) -> int:
-    """The tier of a definition that this actor may judge."""
-    assessment = assess({name: blueprint.defaults.get(name) for name in RISK_FIELDS})
+    """The tier of a definition that this actor may judge. Its instances are locked before: whoever changes them holds
+    the policy after their rows."""
+    assessment = blueprint.assessed_by(hold_policy().parsed)
     if assessment is None:
         raise Conflict(
             f"The definition of {blueprint.name} has no risk tier; answer its four risk questions first.",
@@ -184,34 +189,40 @@ def _baseline(blueprint: Blueprint, agents: Sequence[Agent]) -> dict[str, list[s
         ToolPolicy.objects.limiting().filter(agent__in=ids).values_list("allowed_tools", flat=True)
     )
     policy = BlueprintPolicy.objects.filter(blueprint=blueprint).first()
+    used = list(_used(ids).values())
     tools = set().union(
-        *_used(ids).values(),
+        *(one["tools"] for one in used),
         *(names or () for names in allowed),
         (policy.allowed_tools or ()) if policy else (),
     )
-    models = ObservedModel.objects.filter(agent__in=ids).values_list("model", flat=True).distinct()
-    return {"tools": sorted(tools), "models": sorted(models)}
+    return {"tools": sorted(tools), "models": sorted(set().union(*(one["models"] for one in used)))}
 
 
-def _used(agents: Iterable[UUID]) -> Names:
-    found: Names = {pk: set() for pk in agents}
+def _used(agents: Iterable[UUID]) -> dict[UUID, Used]:
+    """The tools and models that each of these was seen to use; two queries."""
+    found: dict[UUID, Used] = {pk: {"tools": set(), "models": set()} for pk in agents}
     seen = ObservedTool.objects.filter(agent__in=list(found)).values_list(
         "agent_id", "tool_name", "mcp_server"
     )
     for pk, name, server in seen:
-        found[pk].add(str(tool_named(name, server)))
+        found[pk]["tools"].add(str(tool_named(name, server)))
+    answered = ObservedModel.objects.filter(agent__in=list(found))
+    for pk, model in answered.values_list("agent_id", "model"):
+        found[pk]["models"].add(model)
     return found
 
 
 def _result(agent: Agent, given: BlueprintCertification, actor: Principal) -> InstanceResult:
     try:
-        require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
-        check_certifier(agent, actor=actor)
+        _require_judge(agent, actor)
     except DomainError as error:
         return refused(agent, error)
     differs = _differs(agent, given)
     if differs:
         words = f"It differs from the definition: {differs}. Certify it by itself."
+        return InstanceResult(agent.name, "refused", agent, words)
+    if not _is_of_its_tier(agent, given):
+        words = f"It is tier {agent.tier}, the definition tier {given.tier}. Certify it by itself."
         return InstanceResult(agent.name, "refused", agent, words)
     return InstanceResult(agent.name, "done", agent)
 
@@ -221,10 +232,42 @@ def _differs(agent: Agent, given: BlueprintCertification) -> str:
     return ", ".join(FIELDS[name].label.lower() for name in differing_fields(agent, given.certified))
 
 
-def _is_covered(agent: Agent, given: BlueprintCertification, used: set[str]) -> bool:
-    """As certified, using nothing else, and not judged by whoever answers for it."""
-    answers = needs_certification(agent.tier) and given.certified_by_id in (agent.owner_id, agent.deputy_id)
-    return not answers and not _differs(agent, given) and used <= set(given.baseline.get("tools", ()))
+def _is_of_its_tier(agent: Agent, given: BlueprintCertification) -> bool:
+    """False where facts or a policy put the agent above what was judged: there the judgement counts for nothing."""
+    return agent.tier is not None and agent.tier <= given.tier
+
+
+def _require_judge(agent: Agent, actor: Principal) -> None:
+    require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
+    check_certifier(agent, actor=actor)
+
+
+def _why_uncovered(agent: Agent, given: BlueprintCertification, used: Used, actor: Principal) -> str:
+    """What keeps a new instance from being covered by an earlier judgement, in words; '' where nothing does."""
+    differs = _differs(agent, given)
+    others = [
+        name
+        for kind, names in used.items()
+        for name in sorted(names.difference(given.baseline.get(kind, ())))
+    ]
+    if differs:
+        return f"it differs from what was certified in {differs}"
+    if not _is_of_its_tier(agent, given):
+        return f"it is tier {agent.tier}, above the certified tier {given.tier}"
+    if others:
+        return f"it uses {others[0]}, which was not certified"
+    return _why_unjudged(agent, given, actor) if needs_certification(agent.tier) else ""
+
+
+def _why_unjudged(agent: Agent, given: BlueprintCertification, actor: Principal) -> str:
+    """From tier 3 on an instance is covered by the act of somebody who might certify it, as any agent is."""
+    if given.certified_by_id in (agent.owner_id, agent.deputy_id):
+        return "its owner or deputy gave that certification"
+    try:
+        _require_judge(agent, actor)
+    except NotPermitted:
+        return f"at tier {agent.tier} somebody who may certify it decides; certify the blueprint again"
+    return ""
 
 
 def _issue(given: BlueprintCertification, agents: Sequence[Agent], actor: Principal) -> None:
@@ -248,7 +291,7 @@ def _issue(given: BlueprintCertification, agents: Sequence[Agent], actor: Princi
     ]  # fmt: skip
     Certification.objects.bulk_create(issued)
     _keep_results(given, issued)
-    _refresh(agents, now, actor)
+    refresh_many(agents, now, actor=actor)
     record_acts(
         [
             Act(
@@ -287,21 +330,12 @@ def _end_many(held: Any, status: str, reason: str, agents: Sequence[Agent], acto
     Certification.objects.filter(pk__in=[one.pk for one in ending]).update(
         status=status, ended_at=now, ended_reason=reason
     )
-    _refresh(agents, now, actor)
+    refresh_many(agents, now, actor=actor)
     detail = [(one, {"certification": one.pk, "framework": one.framework.key}) for one in ending]
     action = f"compliance.certification.{status}"
     record_acts([Act(action, actor, ("agent", one.agent_id), reason, said) for one, said in detail])
     for one in ending:
         certification_ended.send(sender=Certification, certification=one)
-
-
-def _refresh(agents: Sequence[Agent], now: datetime, actor: Principal) -> None:
-    """Until when a certification covers each, in one query and the write."""
-    rows = Certification.objects.filter(
-        agent__in=agents, status=Certification.Status.ACTIVE, expires_at__gt=now, tier__gte=F("agent__tier")
-    )
-    until = dict(rows.order_by().values_list("agent_id").annotate(until=Max("expires_at")))
-    write_many_certified_until({agent: until.get(agent.pk) for agent in agents}, actor=actor)
 
 
 def _told(one: Certification, given: BlueprintCertification) -> Mapping[str, Any]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from django.db import DatabaseError, transaction
-from django.db.models import Max
+from django.db.models import F, Max
 from django.utils import timezone
 
 from apps.agents.access import require_for
 from apps.agents.models import Agent, ObservedModel, ObservedTool
 from apps.agents.risk import needs_certification
 from apps.agents.services.registry import lock_agent
-from apps.agents.services.status import write_certified_until
+from apps.agents.services.status import write_certified_until, write_many_certified_until
 from apps.agents.toolnames import tool_named
 from apps.compliance.models import Certification, ControlResult, Finding, Framework, Severity
 from apps.compliance.rules import VALIDITY, Judged, what_stands_in_the_way
-from apps.compliance.services.findings import FindingDraft, raise_finding
+from apps.compliance.services.findings import FindingDraft, raise_finding, raise_findings
 from apps.compliance.signals import certification_ended, certification_issued
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
@@ -111,20 +111,29 @@ def revoke_certification(certification: Certification, *, actor: Principal, reas
     return certification
 
 
-def follow_tier(agent: Agent) -> None:
-    """After a change of risk: until when a certification covers the new tier, and a finding where none does any more.
+def follow_tiers(agents: Sequence[Agent]) -> None:
+    """After a change of risk: until when a certification covers each new tier, and a finding where none does any more.
 
-    `agent` is the row its caller has locked; nothing is done where no certification is held.
+    The rows are locked by whoever changed them. A few queries whatever their number; nothing is done of those that hold
+    no certification.
     """
-    now = timezone.now()
-    refresh_status(agent, now)
-    held = Certification.objects.filter(agent=agent, status=Certification.Status.ACTIVE, expires_at__gt=now)
-    best = held.select_related("framework").order_by("-tier", "-expires_at").first()
-    if best is None or agent.tier is None or best.tier >= agent.tier:
+    if not agents:
         return
-    kind = Finding.Kind.CERTIFICATION_OUTGROWN
-    if not Finding.objects.filter(agent=agent, kind=kind, status=Finding.Status.OPEN).exists():
-        raise_finding(_outgrown(agent, best))
+    now = timezone.now()
+    refresh_many(agents, now, actor=system_principal())
+    held = Certification.objects.filter(
+        agent__in=agents, status=Certification.Status.ACTIVE, expires_at__gt=now
+    )
+    best: dict[UUID, Certification] = {}
+    for one in held.select_related("framework").order_by("-tier", "-expires_at"):
+        best.setdefault(one.agent_id, one)
+    outgrown = [agent for agent in agents if agent.pk in best and best[agent.pk].tier < (agent.tier or 0)]
+    if outgrown:
+        told = Finding.objects.filter(
+            agent__in=outgrown, kind=Finding.Kind.CERTIFICATION_OUTGROWN, status=Finding.Status.OPEN
+        )
+        known = set(told.values_list("agent_id", flat=True))
+        raise_findings([_outgrown(one, best[one.pk]) for one in outgrown if one.pk not in known])
 
 
 def expire_certifications(now: datetime | None = None) -> int:
@@ -267,6 +276,15 @@ def refresh_status(agent: Agent, now: datetime) -> None:
     until = Certification.objects.covering(agent, now).aggregate(until=Max("expires_at"))["until"]
     if until != agent.certified_until:
         write_certified_until(agent, until)
+
+
+def refresh_many(agents: Sequence[Agent], now: datetime, *, actor: Principal) -> None:
+    """As above for many locked rows, in one query and the write."""
+    rows = Certification.objects.filter(
+        agent__in=agents, status=Certification.Status.ACTIVE, expires_at__gt=now, tier__gte=F("agent__tier")
+    )
+    until = dict(rows.order_by().values_list("agent_id").annotate(until=Max("expires_at")))
+    write_many_certified_until({agent: until.get(agent.pk) for agent in agents}, actor=actor)
 
 
 def _outgrown(agent: Agent, certification: Certification) -> FindingDraft:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import orjson
 from rest_framework import serializers
 
+from apps.identity.mentions import veiled
 from apps.identity.models import ApiKey, LedgerCheckpoint, LedgerEntry, Principal, RoleAssignment, Team
 from apps.identity.roles import Role, Scope
+from apps.identity.services.ledger import canonical
 
 
 class PrincipalRef(serializers.ModelSerializer[Principal]):
@@ -129,9 +132,14 @@ class ReasonWrite(serializers.Serializer[object]):
 
 
 class LedgerEntrySerializer(serializers.ModelSerializer[LedgerEntry]):
-    """An entry with its canonical body as text and, once sequenced, its leaf index and hash (hex)."""
+    """An entry with its canonical body as text and, once sequenced, its leaf index and hash (hex).
+
+    `is_whole` is false where the body names an agent the reader may not know of: it stands there without its name and
+    id, and the leaf's hash is that of the whole body.
+    """
 
     body = serializers.SerializerMethodField()
+    is_whole = serializers.SerializerMethodField()
     leaf_index = serializers.IntegerField(source="leaf.leaf_index", read_only=True, default=None)
     leaf_hash = serializers.SerializerMethodField()
 
@@ -139,11 +147,17 @@ class LedgerEntrySerializer(serializers.ModelSerializer[LedgerEntry]):
         model = LedgerEntry
         fields = [
             "id", "at", "action", "actor_id", "target_type", "target_id", "request_id", "body",
-            "leaf_index", "leaf_hash",
+            "is_whole", "leaf_index", "leaf_hash",
         ]  # fmt: skip
 
     def get_body(self, entry: LedgerEntry) -> str:
-        return bytes(entry.body).decode()
+        if self.get_is_whole(entry):
+            return bytes(entry.body).decode()
+        body = orjson.loads(bytes(entry.body))
+        return canonical(body | {"detail": veiled(entry.action, body["detail"])}).decode()
+
+    def get_is_whole(self, entry: LedgerEntry) -> bool:
+        return entry.pk not in self.context.get("strangers", ())
 
     def get_leaf_hash(self, entry: LedgerEntry) -> str | None:
         leaf = getattr(entry, "leaf", None)

@@ -101,7 +101,7 @@ class WebhookDelivery(models.Model):
             )
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(state="waiting"), name="delivery_by_due"),
+            models.Index(fields=["endpoint", "due_at"], condition=Q(state="waiting"), name="delivery_by_due"),
             models.Index(fields=["endpoint", "-id"], name="delivery_by_endpoint"),
         ]
 

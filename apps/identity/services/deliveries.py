@@ -6,7 +6,7 @@ lease that runs out, and the event goes out again under the same id. At least on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.identity.access import require
+from apps.identity.mentions import known_to_team, naming_strangers, veiled
 from apps.identity.models import (
     LedgerEntry,
     LedgerLeaf,
@@ -39,7 +40,10 @@ from apps.kit.outgoing import Answer, NotSent, post
 from apps.kit.sealing import unseal
 
 STEP = 500
-EACH, AT_ONCE = 10, 8
+EACH, AT_ONCE = 4, 8
+A_ROUND = (
+    2 * AT_ONCE
+)  # two turns of 15 seconds at most: the lease cannot run out while something is on its way
 LEASE = timedelta(seconds=90)
 DISABLE_AFTER = timedelta(days=5)
 MOST_REPLAYED = 10_000
@@ -52,10 +56,15 @@ State, Cause = WebhookDelivery.State, WebhookDelivery.Cause
 
 @dataclass(frozen=True)
 class Names:
-    """What the targets of entries are called, and the slugs of those that have one, by type and id."""
+    """What the targets of entries are called, and the slugs of those that have one, by type and id; of each team the
+    entries that name an agent it does not know of."""
 
     names: Mapping[tuple[str, str], str]
     slugs: Mapping[tuple[str, str], str]
+    strangers: Mapping[UUID, set[int]]
+
+    def is_veiled(self, entry: LedgerEntry, endpoint: WebhookEndpoint) -> bool:
+        return endpoint.team_id is not None and entry.pk in self.strangers[endpoint.team_id]
 
 
 @dataclass(frozen=True)
@@ -150,8 +159,12 @@ def replay_range(endpoint: WebhookEndpoint, since: datetime, until: datetime, *,
 
 
 def forget_deliveries() -> int:
-    """Drop the log of what was settled more than 30 days ago; returns how many deliveries."""
-    old = WebhookDelivery.objects.filter(settled_at__lt=timezone.now() - KEPT_FOR)
+    """Give up what has waited too long for a disabled endpoint; drop the log of what was settled more than 30 days ago.
+    Returns how many deliveries were dropped."""
+    now = timezone.now()
+    left = WebhookDelivery.objects.filter(state=State.WAITING, endpoint__is_enabled=False)
+    left.filter(created_at__lt=now - GIVE_UP_AFTER).update(state=State.GIVEN_UP, settled_at=now)
+    old = WebhookDelivery.objects.filter(settled_at__lt=now - KEPT_FOR)
     WebhookAttempt.objects.filter(delivery__in=old).delete()
     return old.delete()[1].get("identity.WebhookDelivery", 0)
 
@@ -186,11 +199,13 @@ def _record_replay(
 @transaction.atomic
 def _leased() -> list[Sending]:
     now = timezone.now()
-    due: list[WebhookDelivery] = []
+    turns: list[tuple[int, datetime, WebhookDelivery]] = []
     for endpoint in WebhookEndpoint.objects.filter(is_enabled=True):
         waiting = WebhookDelivery.objects.filter(endpoint=endpoint, state=State.WAITING, due_at__lte=now)
         rows = waiting.select_for_update(skip_locked=True).order_by("due_at", "id")[:EACH]
-        due += [_with(endpoint, one) for one in rows]
+        turns += [(turn, one.due_at, _with(endpoint, one)) for turn, one in enumerate(rows)]
+    turns.sort(key=lambda turn: turn[:2])  # the first of each endpoint before the second of any
+    due = [one for _, _, one in turns[:A_ROUND]]
     for one in due:
         one.attempts += 1
         one.due_at = now + LEASE
@@ -205,10 +220,10 @@ def _with(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> WebhookDelive
 
 def _sendings(due: Sequence[WebhookDelivery], now: datetime) -> list[Sending]:
     entries = LedgerEntry.objects.in_bulk({one.entry_id for one in due if one.entry_id})
-    names = Names(names_of(entries.values()), slugs_of(entries.values()))
+    names = _names(entries.values(), {one.endpoint.team_id for one in due if one.endpoint.team_id})
     found = []
     for one in due:
-        body = payload(entries.get(one.entry_id or 0), names, now)
+        body = payload(entries.get(one.entry_id or 0), one.endpoint, names, now)
         try:
             keys = _keys(one.endpoint)
         except DomainError as error:
@@ -219,8 +234,14 @@ def _sendings(due: Sequence[WebhookDelivery], now: datetime) -> list[Sending]:
     return found
 
 
-def payload(entry: LedgerEntry | None, names: Names, now: datetime) -> bytes:
-    """The body as Standard Webhooks has it: type, timestamp, data. The data is what the ledger holds of the act."""
+def _names(entries: Collection[LedgerEntry], teams: Iterable[UUID]) -> Names:
+    strangers = {team: naming_strangers(entries, known_to_team(team)) for team in teams}
+    return Names(names_of(entries), slugs_of(entries), strangers)
+
+
+def payload(entry: LedgerEntry | None, endpoint: WebhookEndpoint, names: Names, now: datetime) -> bytes:
+    """The body as Standard Webhooks has it: type, timestamp, data. The data is what the ledger holds of the act; a
+    team's webhook is not told which agent of another team it mentions."""
     if entry is None:
         return orjson.dumps(
             {"type": TEST, "timestamp": now.isoformat(), "data": {"message": "A test from Chancery."}}
@@ -230,6 +251,8 @@ def payload(entry: LedgerEntry | None, names: Names, now: datetime) -> bytes:
     told["target"]["name"] = names.names.get(target, "")
     if target in names.slugs:
         told["target"]["slug"] = names.slugs[target]
+    if names.is_veiled(entry, endpoint):
+        told["detail"] = veiled(entry.action, told["detail"])
     data = {key: told[key] for key in ("id", "actor", "target", "reason", "request_id", "detail")}
     return orjson.dumps({"type": entry.action, "timestamp": told["at"], "data": data | {"entry": entry.pk}})
 
@@ -255,13 +278,14 @@ def _settle(delivery: WebhookDelivery, outcome: Answer | NotSent) -> None:
         duration_ms=answer.duration_ms if answer else 0, error="" if answer else str(outcome)[:300],
         answer=answer.body.decode(errors="replace").replace("\0", "") if answer else "",
     )  # fmt: skip
+    waiting = WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING)
+    ours = waiting.filter(attempts=delivery.attempts)  # a failure told late says nothing of a later attempt
     if answer is not None and answer.is_success:
-        delivery.state, delivery.settled_at = State.DELIVERED, now
+        waiting.update(state=State.DELIVERED, settled_at=now)
     elif delivery.cause == Cause.TEST or now - delivery.created_at > GIVE_UP_AFTER:
-        delivery.state, delivery.settled_at = State.GIVEN_UP, now
+        ours.update(state=State.GIVEN_UP, settled_at=now)
     else:
-        delivery.due_at = now + wait_after(delivery.attempts)
-    delivery.save(update_fields=["state", "settled_at", "due_at"])
+        ours.update(due_at=now + wait_after(delivery.attempts))
     _mark(delivery.endpoint_id, answer, now)
 
 

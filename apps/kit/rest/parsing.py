@@ -1,8 +1,8 @@
-"""JSON bodies, refused where they are nested so deeply that reading or keeping them would fail."""
+"""JSON bodies, refused where they are nested so deeply, or hold such characters, that keeping them would fail."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
@@ -24,10 +24,33 @@ class BoundedJSONParser(JSONParser):
             raise refused from error
         level: list[Any] = [body]
         for _ in range(DEEPEST + 1):
+            _require_whole(level)
             level = [item for one in level for item in _inside(one)]
             if not level:
                 return body
         raise refused
+
+
+def _require_whole(level: list[Any]) -> None:
+    """JSON can write half of a surrogate pair, which no text in UTF-8 can hold."""
+    try:
+        for text in _texts(level):
+            text.encode()
+    except UnicodeEncodeError as error:
+        raise ParseError(
+            f"A text holds half of a character: \\u{ord(error.object[error.start]):04x}."
+        ) from error
+
+
+def _texts(level: list[Any]) -> Iterator[str]:
+    for one in level:
+        if isinstance(one, str):
+            yield one
+        elif isinstance(one, dict):
+            yield from one
+            yield from (item for item in one.values() if isinstance(item, str))
+        elif isinstance(one, list):
+            yield from (item for item in one if isinstance(item, str))
 
 
 def _inside(value: Any) -> list[Any]:

@@ -16,6 +16,8 @@ from apps.oversight.models import Decision
 from apps.oversight.rules import Objection, objection_to, objection_to_calling
 from apps.oversight.situations import situation_of
 
+AGENTS = "agent"  # where a tool has its MCP server, an agent that is called has this
+
 
 @dataclass(frozen=True)
 class Question:
@@ -42,12 +44,12 @@ def decide(agent: Agent, question: Question, *, actor: Principal) -> Decision:
 
 @transaction.atomic
 def decide_on_call(caller: Agent, callee: Agent, *, actor: Principal) -> Decision:
-    """May `caller` hand work to `callee`? As for a tool with the callee's slug for a name; denied, too, while the
-    callee is not in production, not in order or stopped. Kept like every decision."""
+    """May `caller` hand work to `callee`? As for the tool agent/<slug> of a policy; denied, too, while the callee is not
+    in production, not in order or stopped. Kept like every decision."""
     require_for(actor, Permission.DECISIONS_ASK, caller)
     callee = Agent.objects.select_related("tool_policy").get(pk=callee.merged_into_id or callee.pk)
     unfit = objection_to_calling(situation_of(callee), timezone.now())
-    return _answer(caller, Question(callee.slug, operation="call_agent"), actor, unfit)
+    return _answer(caller, Question(callee.slug, AGENTS, operation="call_agent"), actor, unfit)
 
 
 def _answer(agent: Agent, question: Question, actor: Principal, besides: Objection | None = None) -> Decision:

@@ -150,6 +150,8 @@ class _Reader:
             return [self._value(loader, item, self._at(pointer, at), depth + 1) for at, item in items]
         if node.tag not in yaml.SafeLoader.yaml_constructors:
             raise Unreadable(Fault(line, pointer, f"The tag {node.tag} means nothing here"))
+        if any("\ud800" <= character <= "\udfff" for character in node.value):
+            raise Unreadable(Fault(line, pointer, "The text holds half of a character"))
         return loader.construct_object(node)  # type: ignore[no-untyped-call]
 
     def _refuse_doubles(self, node: yaml.MappingNode, pointer: str) -> None:
