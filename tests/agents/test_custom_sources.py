@@ -79,7 +79,7 @@ def test_claims_of_all_custom_fields_become_claims_of_each(curator: Principal) -
     agent = factories.make_agent("registered", custom={"cost": "1", "site": "HEL"})
     for origin, value in (("imported", {"cost": "1"}), ("person", {"cost": "1", "site": "HEL"})):
         Claim.objects.create(agent=agent, field="custom", origin=origin, source="", value=value)
-    moving = import_module("apps.agents.migrations.0017_custom_fields_have_sources_of_their_own")
+    moving = import_module("apps.agents.migrations.0018_custom_fields_have_sources_of_their_own")
     moving.split(installed, None)
     assert words(agent) == {("custom.cost", "imported", "1"), ("custom.site", "person", "HEL")}
     moving.join(installed, None)

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0015_connectors"),
+        ("agents", "0016_connector_leases"),
     ]
 
     operations = [

@@ -45,6 +45,6 @@ def join(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("agents", "0016_classifications_keep_their_path")]
+    dependencies = [("agents", "0017_classifications_keep_their_path")]
 
     operations = [migrations.RunPython(split, join)]
