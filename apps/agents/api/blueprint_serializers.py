@@ -70,7 +70,7 @@ class AgentsWrite(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
-class TakeWrite(AgentsWrite):
+class TakeDefinitionWrite(AgentsWrite):
     fields = serializers.ListField(  # type: ignore[assignment]
         child=serializers.ChoiceField([(name, name) for name in SHAREABLE]),
         min_length=1,

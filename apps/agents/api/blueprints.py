@@ -128,12 +128,12 @@ class BlueprintViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
             detach_agents(found, body["agents"], reason=body["reason"], actor=actor_of(request))
         )
 
-    @extend_schema(request=shapes.TakeWrite, responses=shapes.ActAnswer)
+    @extend_schema(request=shapes.TakeDefinitionWrite, responses=shapes.ActAnswer)
     @action(detail=True, methods=["post"])
     @idempotent
     def take(self, request: Request, pk: UUID) -> Response:
         """Have instances show the definition's value on these fields again."""
-        found, body = self.get_object(), body_of(request, shapes.TakeWrite)
+        found, body = self.get_object(), body_of(request, shapes.TakeDefinitionWrite)
         act = take_definition(
             found, body["agents"], body["fields"], reason=body["reason"], actor=actor_of(request)
         )

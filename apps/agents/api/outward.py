@@ -95,7 +95,7 @@ class ToldRef(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
-class PreviewSerializer(serializers.Serializer[Any]):
+class PushPreviewSerializer(serializers.Serializer[Any]):
     """`body` is the first request as it would go out."""
 
     new = ToldRef(many=True)
@@ -140,12 +140,12 @@ class ConnectorViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewset
         services.remove_connector(self.get_object(), actor=actor_of(request), **body_of(request, ReasonWrite))
         return Response(status=204)
 
-    @extend_schema(responses=PreviewSerializer)
+    @extend_schema(responses=PushPreviewSerializer)
     @action(detail=True, pagination_class=None)
     def preview(self, request: Request, pk: UUID) -> Response:
         """What a push of every agent would say; nothing is sent."""
         found = services.preview_push(self.get_object(), actor=actor_of(request))
-        return Response(PreviewSerializer(found).data)
+        return Response(PushPreviewSerializer(found).data)
 
     @extend_schema(request=None, responses={202: ConnectorSerializer})
     @action(detail=True, methods=["post"])

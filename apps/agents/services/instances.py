@@ -192,8 +192,8 @@ def _join(blueprint: Blueprint, agents: Sequence[Agent], actor: Principal) -> di
     ungranted = inherit_grants(blueprint, agents, actor=actor)
     answers = instances_joined.send(sender=Blueprint, blueprint=blueprint, agents=list(agents), actor=actor)
     left: dict[UUID, list[str]] = defaultdict(list)
-    for found in (ungranted, *(answer or {} for _, answer in answers)):
-        for pk, words in found.items():
+    for found in (ungranted, *(answer for _, answer in answers)):
+        for pk, words in found.items() if isinstance(found, dict) else ():
             left[pk].append(words)
     return {pk: " ".join(words) for pk, words in left.items()}
 

@@ -197,12 +197,14 @@ def act_result(
     results: list[InstanceResult],
     again: InstancesForm | None = None,
 ) -> HttpResponse:
-    """What an act on a blueprint came to, instance by instance, what was refused first."""
+    """What an act on a blueprint came to, instance by instance, what was refused or came short first."""
     order = {"refused": 0, "kept": 1, "made": 2, "done": 3, "unchanged": 4}
+    short = sum(one.status in ("made", "done") and bool(one.message) for one in results)
     context = {
         "blueprint": blueprint,
         "title": title,
-        "results": sorted(results, key=lambda one: (order[one.status], one.name)),
+        "results": sorted(results, key=lambda one: (order[one.status], not one.message, one.name)),
+        "short": short,
         "done": sum(one.status in ("made", "done") for one in results),
         "kept": sum(one.status in ("kept", "unchanged") for one in results),
         "refused": sum(one.is_refused for one in results),
