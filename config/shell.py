@@ -30,15 +30,17 @@ COUNT_AGE_S: Final = 10
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the rail. `count` gets the actor; `is_turn` marks a count that waits for a person."""
+    """One line of the rail. `count` gets the actor; `is_turn` marks a count that waits for a person, `counted` says of what
+    it is one where the label does not."""
 
     label: str
     url_name: str
     icon: str
     permission: str = ""
-    count: Callable[[Principal], int] | None = None
+    count: Callable[[Principal], int | None] | None = None
     is_turn: bool = False
     staff_only: bool = False
+    counted: str = ""
 
 
 def open_findings(actor: Principal) -> int:
@@ -46,9 +48,9 @@ def open_findings(actor: Principal) -> int:
     return Finding.objects.visible_to(actor).filter(status=Finding.Status.OPEN).count()
 
 
-def failed_webhooks(actor: Principal) -> int:
-    """Webhooks that Chancery disabled because nothing was taken; one query."""
-    return endpoints_visible_to(actor).filter(is_enabled=False).exclude(disabled_reason="").count()
+def failed_webhooks(actor: Principal) -> int | None:
+    """Webhooks that Chancery disabled because nothing was taken, None for none of them; one query."""
+    return endpoints_visible_to(actor).filter(is_enabled=False).exclude(disabled_reason="").count() or None
 
 
 def all_agents(actor: Principal) -> int:
@@ -111,6 +113,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 Permission.OUTGOING_VIEW,
                 failed_webhooks,
                 is_turn=True,
+                counted="failed",
             ),
             Entry("Connectors", "agents:connectors", "link", Permission.OUTGOING_VIEW),
             Entry("API reference", "api-docs", "code"),
@@ -149,6 +152,10 @@ class Link:
     def is_turn(self) -> bool:
         return self.entry.is_turn
 
+    @property
+    def counted(self) -> str:
+        return self.entry.counted
+
     @cached_property
     def count(self) -> int | None:
         return (
@@ -156,7 +163,7 @@ class Link:
         )
 
 
-def _remembered_count(entry: Entry, ask: Callable[[Principal], int], actor: Principal) -> int | None:
+def _remembered_count(entry: Entry, ask: Callable[[Principal], int | None], actor: Principal) -> int | None:
     """The count, at most ten seconds old; None while the cache is away, rather than a query per page."""
     try:
         return cache.get_or_set(f"shell:{entry.url_name}:{actor.pk}", lambda: ask(actor), COUNT_AGE_S)

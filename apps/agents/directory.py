@@ -6,11 +6,10 @@ from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.agents.models import Agent, AgentQuerySet, BreakerState, State, agent_id_of
+from apps.agents.models import Agent, AgentQuerySet, BreakerState, State
 from apps.agents.risk import CERTIFICATION_FROM_TIER
 from apps.identity.models import Principal
 from apps.kit.errors import NotFound
-from apps.kit.ids import id_or_none
 
 
 def directory_of(actor: Principal) -> AgentQuerySet:
@@ -39,10 +38,7 @@ def fit_to_call(agents: AgentQuerySet) -> AgentQuerySet:
 
 def listed_agent(name: str, *, actor: Principal) -> Agent:
     """The agent of the directory with this id, number (AGT-0412) or slug. Raises NotFound."""
-    name = name.replace("\0", "")
-    number = agent_id_of(name)
-    by = {"pk": pk} if (pk := id_or_none(name)) else {"number": number} if number else {"slug": name.strip()}
-    agent = directory_of(actor).with_people().filter(**by).first()
+    agent = directory_of(actor).with_people().called(name.replace("\0", "")).first()
     if agent is None:
         raise NotFound(f"No agent called {name[:80]!r} is listed.", code="agents.not_listed")
     return agent

@@ -16,6 +16,7 @@ from apps.agents.queries.blueprints import instances_of
 from apps.agents.services.risk import standing_policy
 from apps.agents.views.blueprints import act_result
 from apps.agents.views.doors import visible_blueprint
+from apps.compliance.coverage import uncovered_lines
 from apps.compliance.forms import CertificationForm
 from apps.compliance.models import BlueprintCertification, Framework
 from apps.compliance.rules import VALIDITY
@@ -37,12 +38,13 @@ def blueprint_certification(request: PageRequest, blueprint_id: UUID) -> HttpRes
         .exclude(state=State.RETIRED)
         .filter(Q(certified_until=None) | Q(certified_until__lte=now))
     )
+    given = _given(found)
     context = {
         "blueprint": found,
-        "certifications": _given(found),
+        "certifications": given,
         "assessment": found.assessed_by(standing_policy().parsed),
         "frameworks": Framework.objects.filter(is_active=True),
-        "uncovered": uncovered.order_by("name")[:50],
+        "uncovered": uncovered_lines(list(uncovered.order_by("name")[:50]), given, now),
         "uncovered_count": uncovered.order_by().count(),
         "may_certify": access_of(request.actor).allows(Permission.COMPLIANCE_CERTIFY, found.team_id),
     }

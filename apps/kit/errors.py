@@ -5,6 +5,7 @@
     ├── NotSignedIn          401   present a credential
     ├── NotPermitted         403   ask somebody with the role named
     ├── NotFound             404   nothing there, or nothing this actor may see
+    ├── WrongMethod          405   open or send it as its pages do
     ├── Conflict             409   the state of the thing forbids it; the message says what to do first
     ├── StaleWrite           412   reload, look at what changed, send again
     ├── PreconditionMissing  428   send If-Match
@@ -58,6 +59,10 @@ class NotPermitted(DomainError):
 
 class NotFound(DomainError):
     status, default_code = 404, "not_found"
+
+
+class WrongMethod(DomainError):
+    status, default_code = 405, "method_not_allowed"
 
 
 class Conflict(DomainError):

@@ -285,6 +285,15 @@ class TestCertification:
         same.refresh_from_db()
         assert same.certified_until is None
         assert Finding.objects.get(agent=same).kind == "certification.departed"
+        client = Client()
+        client.force_login(officer.person, backend="apps.identity.auth.PersonBackend")
+        page = client.get(reverse("compliance:blueprint", args=[blueprint.pk]))
+        assert {line.agent.name: line.why for line in page.context["uncovered"]} == {
+            "other": "It differs from what was certified: countries.",
+            "same": "It differs from what was certified: framework.",
+            "used": "It uses what was not certified: wire.",
+        }
+        assert "It uses what was not certified: wire." in page.content.decode()
 
     def test_revoking_it_ends_what_every_instance_holds_through_it(self, curator: Principal) -> None:
         officer, blueprint = factories.make_person(Role.COMPLIANCE), define(curator)

@@ -38,6 +38,11 @@ def test_a_gateways_key_asks_for_every_agent_of_its_team_and_for_no_other(admini
     for agent in ours:
         asked = gateway.post("/api/v1/decisions", {"agent": str(agent.pk), "tool": "x"})
         assert (asked.status_code, asked.json()["outcome"]) == (200, "allow")
+    for name in (ours[0].ref, ours[0].slug):
+        asked = gateway.post("/api/v1/decisions", {"agent": name, "tool": "x"})
+        assert (asked.status_code, asked.json()["agent"]["id"]) == (200, str(ours[0].pk))
+    for name in (others[0].ref, others[0].slug, "AGT-9999999", "nobody"):
+        assert gateway.post("/api/v1/decisions", {"agent": name, "tool": "x"}).status_code == 404
     for agent in others:
         assert gateway.post("/api/v1/decisions", {"agent": str(agent.pk), "tool": "x"}).status_code == 404
     assert gateway.get("/api/v1/agents").status_code == 403

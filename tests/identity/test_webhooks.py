@@ -18,6 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 from django.utils import timezone
@@ -275,6 +276,15 @@ class TestDelivering:
         assert ["target_id" in detail for detail in told] == [False, True]
         assert "sweep_planner" not in str(events)
         assert str(stranger.pk) not in str(events)
+
+    def test_the_rail_counts_webhooks_that_failed_and_says_so(
+        self, receiver: Receiver, administrator: Principal
+    ) -> None:
+        endpoint_at(receiver.url, administrator)
+        assert "Webhooks</a>" in signed_in(administrator).get("/webhooks/").content.decode()
+        WebhookEndpoint.objects.update(is_enabled=False, disabled_reason="It answered 410, Gone.")
+        cache.clear()
+        assert "1 failed</span></a>" in signed_in(administrator).get("/webhooks/").content.decode()
 
     def test_a_teams_endpoint_is_told_what_is_done_to_its_blueprints(
         self, receiver: Receiver, administrator: Principal

@@ -7,14 +7,18 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
+from django.urls import reverse
 
+from apps.identity.roles import Role
 from apps.kit.errors import Conflict, DomainError, InvalidInput, NotPermitted, TooMany, Unavailable
+from apps.kit.ids import new_id
 from apps.kit.request_id import begin_request, current_request_id
 from apps.kit.ui import views
 from apps.kit.ui.middleware import ProblemPageMiddleware
 from apps.kit.ui.problems import problem_page
 from apps.kit.ui.toasts import toast
+from tests import factories
 
 
 def asked(method: str = "get", **headers: str) -> HttpRequest:
@@ -92,6 +96,18 @@ def test_an_id_that_is_not_one_is_replaced(settings) -> None:
     settings.TRUSTED_PROXY_COUNT = 1
     assert begin_request("a\nb") != "a\nb"
     assert begin_request("") != begin_request("")
+
+
+@pytest.mark.django_db
+def test_an_address_that_takes_a_form_says_so_when_it_is_opened() -> None:
+    client = Client()
+    client.force_login(factories.make_person(Role.CURATOR).person, backend="apps.identity.auth.PersonBackend")
+    answer = client.get(reverse("agents:blueprint-attach", args=[new_id()]))
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "takes a form that is sent" in answer.content.decode()
+    assert "method_not_allowed" in answer.content.decode()
+    api = client.delete("/api/v1/agents")
+    assert (api.status_code, api["Content-Type"]) == (405, "application/problem+json")
 
 
 def test_the_page_of_a_crash_needs_nothing() -> None:

@@ -51,12 +51,12 @@ class TakeFactLevelView(APIView):
 
     permissions = {"POST": Permission.AGENTS_CURATE}
 
-    @extend_schema(request=shapes.TakeWrite, responses=shapes.RiskRecordSerializer)
+    @extend_schema(request=shapes.TakeFactWrite, responses=shapes.RiskRecordSerializer)
     @idempotent
     def post(self, request: Request, agent_id: UUID) -> Response:
         """Take the level of the facts as the answer, where they say more."""
         agent = agent_for(request, agent_id)
-        body = body_of(request, shapes.TakeWrite)
+        body = body_of(request, shapes.TakeFactWrite)
         take_fact_level(agent, body["dimension"], reason=body["reason"], actor=actor_of(request))
         return _told(request, agent_id)
 
@@ -135,7 +135,7 @@ class RiskPolicyViewSet(
         discard_policy(self.get_object(), actor=actor_of(request))
         return Response(status=204)
 
-    @extend_schema(responses=shapes.PreviewSerializer)
+    @extend_schema(responses=shapes.PolicyPreviewSerializer)
     @action(detail=True, pagination_class=None)
     def preview(self, request: Request, pk: UUID) -> Response:
         """What this policy would do to the whole fleet. Nothing is written."""
@@ -173,7 +173,7 @@ def _preview(preview: Preview) -> dict[str, Any]:
     cells = sorted(preview.counts.items(), key=lambda one: (one[0][0] or 0, one[0][1]))
     matrix = [{"before": before, "after": after, "agents": count} for (before, after), count in cells]
     return dict(
-        shapes.PreviewSerializer(
+        shapes.PolicyPreviewSerializer(
             {
                 "matrix": matrix, "moves": preview.moves, "raised": preview.raised, "lowered": preview.lowered,
                 "lacking": len(preview.lacking), "unassessed": preview.unassessed,

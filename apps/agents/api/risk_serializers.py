@@ -52,7 +52,7 @@ class RiskRecordSerializer(serializers.Serializer[Any]):
     dimensions = DimensionSerializer(many=True, source="lines")
 
 
-class TakeWrite(serializers.Serializer[Any]):
+class TakeFactWrite(serializers.Serializer[Any]):
     dimension = serializers.ChoiceField([(one, one) for one in risk.FIELDS])
     reason = serializers.CharField(max_length=2000, allow_blank=True, required=False, default="")
 
@@ -99,7 +99,7 @@ class PreviewCell(serializers.Serializer[Any]):
     agents = serializers.IntegerField()
 
 
-class PreviewSerializer(serializers.Serializer[Any]):
+class PolicyPreviewSerializer(serializers.Serializer[Any]):
     """What a policy would do: the matrix of tiers, every agent that moves, those that would lack a certification first."""
 
     matrix = PreviewCell(many=True)

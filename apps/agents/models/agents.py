@@ -21,7 +21,7 @@ from apps.agents.wording import country_code, endpoint_address, visible_name
 from apps.identity.access import access_of
 from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
-from apps.kit.ids import new_id
+from apps.kit.ids import id_or_none, new_id
 
 M = TypeVar("M", bound=models.Model)
 NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), models.DateTimeField())
@@ -108,6 +108,13 @@ class AgentQuerySet(models.QuerySet["Agent"]):
             return self
         named = Q(owner=actor) | Q(deputy=actor) if access.allows_somewhere(permission) else Q(pk=None)
         return self.filter(Q(team_id__in=access.teams_with(permission)) | named)
+
+    def called(self, name: str) -> Self:
+        """The one with this id, number (AGT-0412) or slug, if any."""
+        if pk := id_or_none(name):
+            return self.filter(pk=pk)
+        number = agent_id_of(name)
+        return self.filter(number=number) if number else self.filter(slug=name.strip())
 
     def update(self, **columns: Any) -> int:
         """As Django's, but governed columns have an owner each and are refused here."""

@@ -16,6 +16,7 @@ NEXT_STEPS: Final[dict[int, str]] = {
     401: "Sign in, then repeat what you were doing.",
     403: "An administrator can give you the role this needs.",
     404: "It may have been removed, or you may not have access to it. Look for it in the search.",
+    405: "Go back and use the button or link that leads here.",
     409: "Look at its present state, then decide again.",
     412: "Load the page again, look at what changed, and repeat your change.",
     413: "Send less at a time.",

@@ -66,9 +66,9 @@ class BreakerAnswer(serializers.Serializer[object]):
 
 
 class QuestionWrite(serializers.Serializer[Question]):
-    """`agent` is an id; an agent asking about itself may leave it out."""
+    """`agent` is an id, a number (AGT-0412) or a slug; an agent asking about itself may leave it out."""
 
-    agent = serializers.UUIDField(required=False)
+    agent = serializers.CharField(max_length=80, required=False)
     tool = serializers.CharField(
         max_length=255, help_text="`mcp__server__tool` and `server/tool` name the server too."
     )
@@ -198,13 +198,13 @@ class BreakerResetView(APIView):
         return _breaker(agent_for(request, agent_id))
 
 
-def _agent_asked_about(request: Request, agent_id: UUID | None) -> Agent:
+def _agent_asked_about(request: Request, name: str | None) -> Agent:
     visible = Agent.objects.visible_to(actor_of(request), Permission.DECISIONS_ASK)
-    if agent_id is None:
+    if name is None:
         if actor_of(request).kind != Principal.Kind.AGENT:
             raise serializers.ValidationError({"agent": "Name the agent you ask about"})
         return get_object_or_404(visible, principal=actor_of(request))
-    return get_object_or_404(visible, pk=agent_id)
+    return get_object_or_404(visible.called(name))
 
 
 def _policy_of(agent: Agent) -> ToolPolicy:
