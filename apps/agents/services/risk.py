@@ -16,7 +16,7 @@ from apps.agents.models import Agent, RiskFacts, RiskPolicy, facts_of
 from apps.agents.queries.risk_signs import signs_of
 from apps.agents.risk import FIELDS, Rules, Sign, fact_levels
 from apps.agents.services.auditing import write_agents
-from apps.agents.signals import agent_changed
+from apps.agents.signals import agents_changed
 from apps.identity.models import Principal
 from apps.identity.services.ledger import Act, record_acts, system_principal
 
@@ -114,8 +114,7 @@ def _write_moved(
     changes = [(agent, {"tier": [before[agent.pk], agent.tier]}) for agent in moved]
     write_agents(changes, ["tier", "risk_policy"], actor=actor)
     record_acts([_act(agent, before[agent.pk], policy, actor, reason) for agent in moved])
-    for agent in moved:
-        agent_changed.send(sender=Agent, agent=agent, actor=actor, fields={"tier"})
+    agents_changed.send(sender=Agent, changes={agent: {"tier"} for agent in moved}, actor=actor)
 
 
 def _act(agent: Agent, before: int | None, policy: RiskPolicy, actor: Principal, reason: str) -> Act:
