@@ -114,7 +114,9 @@ def test_the_graph_is_focused_zoomed_and_read_as_a_table(page: Page, stack: Stac
         agent = next(
             one for one in api.get("/api/v1/agents").json()["results"] if one["name"] == "graph agent"
         )
-        tool = api.post("/api/v1/tools", json={"name": "graph tool"}).json()
+        made = api.post("/api/v1/tools", json={"name": "graph tool"})
+        assert made.status_code == 201, made.text
+        tool = made.json()
         ends = {"source": {"kind": "agent", "id": agent["id"]}, "target": {"kind": "tool", "id": tool["id"]}}
         assert api.post("/api/v1/dependencies", json=ends | {"relation": "calls"}).status_code == 201
     page.goto("/graph/")
