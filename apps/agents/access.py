@@ -62,18 +62,23 @@ def require_change(agent: Agent, before: Standing, *, actor: Principal) -> None:
     """
     if agent.team_id != before.team_id:
         _require_in_team(actor, agent.team_id)
-    if agent.state not in UNREGISTERED and _is_lowered(agent, before):
-        access = access_of(actor)
-        judges = access.allows(Permission.AGENTS_CURATE) or access.allows(
-            Permission.COMPLIANCE_CERTIFY, before.team_id
+    lowered = agent.state not in UNREGISTERED and _is_lowered(agent, before)
+    if lowered and not may_lower(agent, before, actor=actor):
+        was = f"tier {before.tier}" if _tier_is_lowered(agent, before) else "of a graver EU AI Act class"
+        raise NotPermitted(
+            f"{agent.name} is {was}: a curator or compliance officer who neither owns nor deputises it, "
+            f"nor did in the last {ANSWERS_ON_FOR.days} days, lowers that.",
+            code="agents.risk.lowered_by_owner",
         )
-        if not judges or actor.pk in before.people or _answered_lately(agent, actor):
-            was = f"tier {before.tier}" if _tier_is_lowered(agent, before) else "of a graver EU AI Act class"
-            raise NotPermitted(
-                f"{agent.name} is {was}: a curator or compliance officer who neither owns nor deputises it, "
-                f"nor did in the last {ANSWERS_ON_FOR.days} days, lowers that.",
-                code="agents.risk.lowered_by_owner",
-            )
+
+
+def may_lower(agent: Agent, before: Standing, *, actor: Principal) -> bool:
+    """True for who curates everywhere or certifies, and neither answers for the agent nor did lately."""
+    access = access_of(actor)
+    judges = access.allows(Permission.AGENTS_CURATE) or access.allows(
+        Permission.COMPLIANCE_CERTIFY, before.team_id
+    )
+    return judges and actor.pk not in before.people and not _answered_lately(agent, actor)
 
 
 def _answered_lately(agent: Agent, actor: Principal) -> bool:

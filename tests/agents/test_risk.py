@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from itertools import pairwise
 from threading import Thread
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.agents import access, risk
+from apps.agents import risk
 from apps.agents.models import (
     Agent,
     DataSource,
@@ -396,16 +398,22 @@ class TestPolicy:
         assert refused.value.code == "agents.risk.lowered_by_owner"
         assert edit_agent(agent, {"ai_act_class": "minimal"}, actor=curator).tier == 1
 
-    def test_an_owner_does_not_hand_it_over_to_lower_it(
-        self, curator: Principal, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    @pytest.mark.django_db(transaction=True)
+    def test_an_owner_does_not_hand_it_over_to_lower_it(self) -> None:
+        curator = factories.make_person(Role.CURATOR)
         agent = factories.make_agent("registered", tier=3, owner=curator)
         agent = edit_agent(agent, {"owner": factories.make_person(Role.OWNER)}, actor=curator)
         with pytest.raises(NotPermitted) as refused:
             edit_agent(agent, levels(1, 1, 1, 1), actor=curator)
         assert refused.value.code == "agents.risk.lowered_by_owner"
         assert Agent.objects.get(pk=agent.pk).tier == 3
-        monkeypatch.setattr(access, "ANSWERS_ON_FOR", timedelta())  # as if the days were over
+        light = factories.make_agent("registered", tier=1)
+        with pytest.raises(NotPermitted):
+            merge_agents(light, agent, actor=curator, reason="Same.")
+        with psycopg.connect(
+            os.environ["CHANCERY_TEST_OWNER_URL"]
+        ) as owner:  # nobody else may touch what was
+            owner.execute("UPDATE agents_agentrevision SET recorded_at = recorded_at - interval '31 days'")
         assert edit_agent(agent, levels(1, 1, 1, 1), actor=curator).tier == 1
 
 

@@ -3,6 +3,8 @@
 import django.db.models.deletion
 import django.utils.timezone
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 import apps.kit.ids
 
@@ -13,11 +15,11 @@ NOTE = (
 )
 
 
-def begin(apps: object, schema_editor: object) -> None:
+def begin(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """The policy that ships. Agents that stand already are moved under it by the worker, one ledger entry each."""
-    stand = apps.get_model("agents", "Agent").objects.count()  # type: ignore[attr-defined]
+    stand = apps.get_model("agents", "Agent").objects.count()
     now = django.utils.timezone.now()
-    apps.get_model("agents", "RiskPolicy").objects.create(  # type: ignore[attr-defined]
+    apps.get_model("agents", "RiskPolicy").objects.create(
         number=1,
         name="The highest answer",
         note=NOTE,

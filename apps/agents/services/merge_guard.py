@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from apps.agents.access import GRAVITY
+from apps.agents.access import GRAVITY, may_lower, standing_of
 from apps.agents.models import Agent, State
 from apps.agents.signals import merge_asked
-from apps.identity.access import access_of
 from apps.identity.models import Principal
-from apps.identity.roles import Permission
 from apps.kit.errors import Conflict, NotPermitted
 
 HELD = frozenset({State.SUSPENDED, State.QUARANTINED})
@@ -22,7 +20,7 @@ def require_nothing_escapes(kept: Agent, merged: Agent, *, actor: Principal) -> 
     if objection:
         advice = f"Keep {merged.name} and merge {kept.name} into it, or settle that first."
         raise Conflict(f"{objection} {advice}", code="agents.merge.frees")
-    if _is_graver(merged, kept) and not _may_lower(merged, actor):
+    if _is_graver(merged, kept) and not may_lower(merged, standing_of(merged), actor=actor):
         raise NotPermitted(
             f"{merged.name} is of graver risk than {kept.name}: a curator or compliance officer who neither owns nor "
             "deputises it merges it, or keep it and merge the other into it.",
@@ -42,11 +40,3 @@ def _is_graver(merged: Agent, kept: Agent) -> bool:
     """Risk that nobody stated counts as high already."""
     by_class = GRAVITY.get(merged.ai_act_class, 0) > GRAVITY.get(kept.ai_act_class, 0)
     return by_class or (kept.tier is not None and (merged.tier or 0) > kept.tier)
-
-
-def _may_lower(merged: Agent, actor: Principal) -> bool:
-    access = access_of(actor)
-    judges = access.allows(Permission.AGENTS_CURATE) or access.allows(
-        Permission.COMPLIANCE_CERTIFY, merged.team_id
-    )
-    return judges and actor.pk not in {merged.owner_id, merged.deputy_id}
