@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from apps.identity.addresses import address_of
 from apps.identity.models import Person, Principal
+from apps.identity.services.ledger import system_principal
 from apps.kit.request_id import current_request_id
 
 
@@ -39,6 +40,13 @@ def name_actor(actor: Principal) -> None:
 def acting(actor: Principal) -> Iterator[None]:
     """Outside a request: the entries written within name `actor`."""
     with set_extra_data(entry_values(actor)):
+        yield
+
+
+@contextmanager
+def acting_by_itself() -> Iterator[None]:
+    """What Chancery does without being asked: by the clock, or because telemetry told it so."""
+    with acting(system_principal()):
         yield
 
 

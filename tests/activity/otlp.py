@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, Status
 
 from apps.activity.ingest import asgi
@@ -56,6 +58,21 @@ def request(spans: Sequence[Span], service: str = "order-desk", scope: str = "py
     group = ResourceSpans(scope_spans=[scoped])
     group.resource.attributes.append(attribute("service.name", service))
     return ExportTraceServiceRequest(resource_spans=[group]).SerializeToString()
+
+
+def log_request(
+    event: str, attributes: dict[str, Any], scope: str = "com.anthropic.claude_code.events"
+) -> bytes:
+    """One log record of a client, told now."""
+    record = LogRecord(time_unix_nano=time.time_ns(), event_name=event)
+    record.body.string_value = event
+    told = {"event.name": event.rpartition(".")[2]} | attributes
+    record.attributes.extend(attribute(key, value) for key, value in told.items())
+    scoped = ScopeLogs(log_records=[record])
+    scoped.scope.name = scope
+    group = ResourceLogs(scope_logs=[scoped])
+    group.resource.attributes.append(attribute("service.name", "claude-code"))
+    return ExportLogsServiceRequest(resource_logs=[group]).SerializeToString()
 
 
 def post(

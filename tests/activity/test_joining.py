@@ -6,6 +6,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from auditlog.models import LogEntry
 
 from apps.activity.models import CallKey, OutboxItem, ToolCall
 from apps.activity.pipeline.relatives import read_traces
@@ -16,7 +17,7 @@ from apps.agents.models import Agent, Dependency, ObservedModel, ObservedTool
 from apps.identity.roles import Role
 from apps.oversight.services.policies import set_tool_policy
 from tests import factories
-from tests.activity.otlp import drain, post, request, span, tool_span
+from tests.activity.otlp import drain, log_request, post, request, span, tool_span
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TRACE = b"t" * 16
@@ -206,6 +207,32 @@ def test_a_call_that_ran_was_not_refused(order: tuple[str, str], token: str) -> 
         drain()
     last = ToolCall.objects.get(call_id="toolu_1")
     assert (last.status, last.outcome) == ("ok", "violation")
+
+
+@pytest.mark.parametrize("order", [("refused", "ran"), ("ran", "refused")])
+def test_a_log_that_says_refused_does_not_undo_a_span_that_shows_a_run(
+    order: tuple[str, str], token: str
+) -> None:
+    """The span keeps no result, and both come by themselves: what was proven once is not forgotten."""
+    ids = {"session.id": "s-1", "tool_use_id": "toolu_1", "tool_name": "Bash"}
+    pieces = {
+        "ran": request([claude_span("claude_code.tool"), claude_span("claude_code.tool.execution", success="true")],
+                       scope=CLAUDE),
+        "refused": log_request("claude_code.tool_decision", ids | {"decision": "reject"}),
+    }  # fmt: skip
+    for name in order:
+        path = "/v1/traces" if name == "ran" else "/v1/logs"
+        assert post(pieces[name], token, path).status_code == 200
+        drain()
+    call = ToolCall.objects.get()
+    assert (call.status, call.outcome, call.ran) == ("ok", "allowed", True)
+
+
+def test_what_telemetry_changed_is_chancerys_own_act(token: str) -> None:
+    post(request([tool_span()]), token)
+    drain()
+    entry = LogEntry.objects.get_for_object(Agent.objects.get()).get(action=LogEntry.Action.CREATE)
+    assert entry.additional_data["principal"]["kind"] == "system"
 
 
 @pytest.mark.parametrize("hidden", ["export_customers", "mcp__evil__lookup_order"])

@@ -18,6 +18,7 @@ from django.db import InterfaceError, OperationalError, connection
 from apps.activity.live import FEED_GROUP, tell
 from apps.activity.pipeline import store
 from apps.activity.pipeline.step import overdue, settle_overdue, step
+from apps.identity.audit import acting_by_itself
 
 logger = logging.getLogger(__name__)
 LOCK = 0x4348_5049_5045  # 'CHPIPE'
@@ -60,7 +61,8 @@ def settle(now: datetime | None = None) -> None:
     for pk in [pk for pk, at in _held_back.items() if at <= until]:
         del _held_back[pk]
     try:
-        nudge(settle_overdue(now, without=list(_held_back)).position)
+        with acting_by_itself():
+            nudge(settle_overdue(now, without=list(_held_back)).position)
     except Exception as error:
         if is_away(error):
             raise
@@ -77,7 +79,8 @@ def nudge(position: int) -> None:
 def _attempt(rows: Sequence[int], part: Collection[UUID] | None = None) -> Exception | None:
     """One step over these rows; the fault that undid it, None when it is done."""
     try:
-        done = step(rows, part)
+        with acting_by_itself():
+            done = step(rows, part)
     except Exception as error:
         if is_away(error):
             raise

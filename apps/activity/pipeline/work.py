@@ -13,7 +13,7 @@ from apps.activity.services import stand_gravest
 TOLD = (
     "trace_id", "parent_span_id", "started_at", "ended_at", "tool_name", "mcp_server", "call_id",
     "conversation_id", "service_name", "agent_name", "arguments", "result", "is_cut", "status", "error_type",
-    "error_message", "request_model", "response_model",
+    "error_message", "request_model", "response_model", "ran",
 )  # fmt: skip
 
 
@@ -113,18 +113,13 @@ def _as_report(call: ToolCall, like: Report) -> Report:
     values = {name: getattr(call, name) for name in Report.__dataclass_fields__ if hasattr(call, name)}
     extra = {
         "span_id": like.span_id, "otel_span_id": bytes(call.span_id), "declared_agent_id": "", "framework": "",
-        "complete": False, "ran": _ran(call), "signal": "span" if "span" in call.sources else "log",
+        "complete": False, "signal": "span" if "span" in call.sources else "log",
         "trace_id": bytes(call.trace_id),
         "parent_span_id": bytes(call.parent_span_id) if call.parent_span_id else None,
     }  # fmt: skip
     if call.conversation_id == bytes(call.trace_id).hex():
         extra["conversation_id"] = ""  # it stood in for one that nobody had told yet
     return Report(**(values | extra))
-
-
-def _ran(call: ToolCall) -> bool:
-    """What is kept of the proof that it ran: its result, or that a log told it went well."""
-    return call.result is not None or ("log" in call.sources and call.status == "ok")
 
 
 def _duration_ms(call: ToolCall) -> float | None:

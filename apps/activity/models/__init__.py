@@ -1,0 +1,13 @@
+from apps.activity.models.calls import CallKey, FeedPosition, Outcome, ToolCall, ToolCallQuerySet
+from apps.activity.models.telemetry import OutboxItem, Resource, Span
+
+__all__ = [
+    "CallKey",
+    "FeedPosition",
+    "OutboxItem",
+    "Outcome",
+    "Resource",
+    "Span",
+    "ToolCall",
+    "ToolCallQuerySet",
+]
