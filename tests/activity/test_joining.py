@@ -15,6 +15,7 @@ from apps.activity.pipeline.store import read_spans
 from apps.activity.services import Verdict, record_verdicts
 from apps.agents.models import Agent, Dependency, ObservedModel, ObservedTool
 from apps.identity.roles import Role
+from apps.identity.services.ledger import system_principal
 from apps.oversight.services.policies import set_tool_policy
 from tests import factories
 from tests.activity.otlp import drain, log_request, post, request, span, tool_span
@@ -232,7 +233,7 @@ def test_what_telemetry_changed_is_chancerys_own_act(token: str) -> None:
     post(request([tool_span()]), token)
     drain()
     entry = LogEntry.objects.get_for_object(Agent.objects.get()).get(action=LogEntry.Action.CREATE)
-    assert entry.additional_data["principal"]["kind"] == "system"
+    assert entry.additional_data["principal"]["id"] == str(system_principal().pk)
 
 
 @pytest.mark.parametrize("hidden", ["export_customers", "mcp__evil__lookup_order"])
