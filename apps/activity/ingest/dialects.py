@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 Paths = tuple[str, ...]
 
@@ -90,6 +91,23 @@ MEANINGLESS = frozenset({"<not specified>", "None", ""})
 FRAMEWORKS_AS_PROVIDER = frozenset({"strands-agents", "autogen", "langchain", "langgraph"})
 
 
+# What of a record is read into columns at the door; the rest is read later, and only of tool calls.
+COLUMNS_READ = (
+    "provider", "declared_agent_id", "agent_name", "call_id", "conversation_id", "error_type", "request_model",
+    "response_model", "tool_name", "mcp_server", "input_tokens", "output_tokens",
+)  # fmt: skip
+EVENTS = "otel.events"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns an attribute may fill, and how much it is preferred (0 most); those read from inside one."""
+
+    keys: frozenset[str]
+    plain: Mapping[str, list[tuple[str, int]]]
+    deep: Mapping[str, set[str]]
+
+
 @dataclass(frozen=True)
 class Dialect:
     """One client's way. `scope` is a prefix of the scope's name; `since` the first version it holds for."""
@@ -109,6 +127,20 @@ class Dialect:
 
     def paths(self, name: str) -> Paths:
         return self.reads.get(name) or DEFAULT[name]
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The paths of the columns turned round: most attributes of a span belong to none of them."""
+        plain: dict[str, list[tuple[str, int]]] = {}
+        deep: dict[str, set[str]] = {}
+        for name in COLUMNS_READ:
+            for rank, path in enumerate(self.paths(name)):
+                head, nested, _ = path.partition(">")
+                if nested:
+                    deep.setdefault(EVENTS if head.startswith("event:") else head, set()).add(name)
+                else:
+                    plain.setdefault(path, []).append((name, rank))
+        return Plan(frozenset(plain) | frozenset(deep), plain, deep)
 
 
 GENERIC = Dialect("genai", "", "")

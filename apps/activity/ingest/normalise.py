@@ -19,9 +19,9 @@ import orjson
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from apps.activity.ingest.dialects import FRAMEWORKS_AS_PROVIDER, Dialect, dialect_of
+from apps.activity.ingest.dialects import EVENTS, FRAMEWORKS_AS_PROVIDER, Dialect, dialect_of
 from apps.activity.ingest.errors import Malformed
-from apps.activity.ingest.reading import EVENTS, LONGEST_NAME, clean, number, text
+from apps.activity.ingest.reading import LONGEST_NAME, clean, counted, number, read_columns, worded
 from apps.activity.ingest.rows import Row, moment
 from apps.kit.ids import derived_id
 
@@ -61,14 +61,12 @@ class Origin:
     source_id: UUID
     received_at: Any
     resource_id: UUID
-    resource: dict[str, Any]
     scope_name: str
     scope_version: str
     dialect: Dialect
 
-    @property
-    def service_name(self) -> str:
-        return str(self.resource.get("service.name", ""))[:LONGEST_NAME]
+    service_name: str
+    declared_agent_id: str
 
 
 def spans_of(request: ExportTraceServiceRequest, source_id: UUID) -> Batch:
@@ -98,13 +96,15 @@ def _origins(
     digest = blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
     resource_id, received_at = UUID(bytes=digest), moment(time.time_ns())
     batch.resources[resource_id] = described
+    service_name = str(described.get("service.name", ""))[:LONGEST_NAME]
+    declared_agent_id = str(described.get("chancery.agent.id", ""))[:LONGEST_NAME]
     for scope in scopes:
         name, version = clean(scope.scope.name)[:LONGEST_NAME], clean(scope.scope.version)[:LONGEST_NAME]
         dialect = dialect_of(name, version)
-        yield (
-            Origin(source_id, received_at, resource_id, described, name, version, dialect),
-            getattr(scope, items),
+        origin = Origin(
+            source_id, received_at, resource_id, name, version, dialect, service_name, declared_agent_id
         )
+        yield origin, getattr(scope, items)
 
 
 def _add(row_of: Callable[[Any, Origin], Row], record: Any, origin: Origin, batch: Batch) -> None:
@@ -183,51 +183,43 @@ def _log_row(record: Any, origin: Origin) -> Row:
 
 
 def _row(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
-    dialect = origin.dialect
-    provider = text(attributes, dialect, "provider")
-    declared = (
-        text(attributes, dialect, "declared_agent_id")
-        or str(origin.resource.get("chancery.agent.id", ""))[:LONGEST_NAME]
-    )
+    told = read_columns(attributes, origin.dialect)
+    provider = worded(told.get("provider"))
+    kind = own["kind"]
+    tool_name, mcp_server = _tool(told) if kind in ("tool", "part") else ("", "")
+    # Tokens of a model's answer only: other spans repeat sums, which would count twice.
+    counts = kind == "model"
     return Row(
         source_id=origin.source_id,
         received_at=origin.received_at,
         scope_name=origin.scope_name,
         scope_version=origin.scope_version,
-        dialect=dialect.name,
+        dialect=origin.dialect.name,
         service_name=origin.service_name,
-        agent_name=text(attributes, dialect, "agent_name"),
-        declared_agent_id=declared,
-        call_id=text(attributes, dialect, "call_id"),
-        conversation_id=text(attributes, dialect, "conversation_id"),
-        error_type=text(attributes, dialect, "error_type"),
-        request_model=text(attributes, dialect, "request_model"),
-        response_model=text(attributes, dialect, "response_model"),
+        agent_name=worded(told.get("agent_name")),
+        declared_agent_id=worded(told.get("declared_agent_id")) or origin.declared_agent_id,
+        call_id=worded(told.get("call_id")),
+        conversation_id=worded(told.get("conversation_id")),
+        error_type=worded(told.get("error_type")),
+        request_model=worded(told.get("request_model")),
+        response_model=worded(told.get("response_model")),
         provider="" if provider in FRAMEWORKS_AS_PROVIDER else provider,
         resource_id=origin.resource_id,
         attributes=attributes,
+        tool_name=tool_name,
+        mcp_server=mcp_server,
+        input_tokens=counted(told.get("input_tokens")) if counts else None,
+        output_tokens=counted(told.get("output_tokens")) if counts else None,
         **own,
-        **_tool(own["kind"], attributes, dialect),
-        **_tokens(own["kind"], attributes, dialect),
     )
 
 
-def _tool(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+def _tool(told: dict[str, Any]) -> tuple[str, str]:
     """The tool's name and server; `mcp__server__tool` says both in one."""
-    if kind not in ("tool", "part"):
-        return {"tool_name": "", "mcp_server": ""}
-    name = text(attributes, dialect, "tool_name")
-    server = text(attributes, dialect, "mcp_server")
+    name, server = worded(told.get("tool_name")), worded(told.get("mcp_server"))
     if name.startswith("mcp__") and name.count("__") >= 2:
         _, server, name = name.split("__", 2)
-    return {"tool_name": name, "mcp_server": server}
-
-
-def _tokens(kind: str, attributes: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """Tokens of a model's answer; other spans repeat sums, which would count twice."""
-    if kind != "model":
-        return {"input_tokens": None, "output_tokens": None}
-    return {name: number(attributes, dialect, name) for name in ("input_tokens", "output_tokens")}
+    return name, server
 
 
 def _span_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
@@ -254,7 +246,13 @@ def _log_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
 
 def plain_attributes(pairs: Any) -> dict[str, Any]:
     """OTLP key-values as a mapping of plain JSON values."""
-    return {clean(pair.key): plain(pair.value) for pair in pairs}
+    attributes = {}
+    for pair in pairs:
+        value = pair.value
+        # Nearly all are text: a filled string is the value, without asking which of seven it is.
+        words = value.string_value
+        attributes[clean(pair.key)] = clean(words) if words else plain(value)
+    return attributes
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 import orjson
 
-from apps.activity.ingest.dialects import MEANINGLESS, Dialect
+from apps.activity.ingest.dialects import EVENTS, MEANINGLESS, Dialect
 
-EVENTS = "otel.events"
+EMPTY = ("", [], {})
+MOST_PATHS = 1000
 LONGEST_NAME = 255  # of names, ids and versions: what the registry keeps of an agent's names, too
 
 
@@ -17,9 +18,28 @@ def read(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> Any:
     """The first path of `name` that holds something; None when none does."""
     for path in dialect.paths(name):
         value = attributes.get(path) if ">" not in path else _deep(attributes, path)
-        if value is not None and value not in ("", [], {}):
+        if value is not None and value not in EMPTY:
             return value
     return None
+
+
+def read_columns(attributes: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
+    """What `read` gives for each of COLUMNS_READ that holds something, in one walk over the attributes."""
+    plan = dialect.plan
+    found: dict[str, Any] = {}
+    ranks: dict[str, int] = {}
+    inside: set[str] = set()
+    for key in plan.keys & attributes.keys():
+        inside |= plan.deep.get(key, frozenset())
+        value = attributes[key]
+        if value is None or value in EMPTY:
+            continue
+        for name, rank in plan.plain.get(key, ()):
+            if rank < ranks.get(name, MOST_PATHS):
+                ranks[name], found[name] = rank, value
+    for name in inside:
+        found[name] = read(attributes, dialect, name)
+    return found
 
 
 def clean(words: str) -> str:
@@ -29,7 +49,11 @@ def clean(words: str) -> str:
 
 def text(attributes: Mapping[str, Any], dialect: Dialect, name: str, limit: int = LONGEST_NAME) -> str:
     """As `read`, as text of at most `limit` characters; '' for nothing and for words that mean nothing."""
-    value = read(attributes, dialect, name)
+    return worded(read(attributes, dialect, name), limit)
+
+
+def worded(value: Any, limit: int = LONGEST_NAME) -> str:
+    """What was read as text of at most `limit` characters; '' for nothing and for words that mean nothing."""
     if value is None:
         return ""
     words = value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
@@ -38,7 +62,11 @@ def text(attributes: Mapping[str, Any], dialect: Dialect, name: str, limit: int 
 
 def number(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> int | None:
     """As `read`, as a whole number; clients send some as text."""
-    value = read(attributes, dialect, name)
+    return counted(read(attributes, dialect, name))
+
+
+def counted(value: Any) -> int | None:
+    """What was read as a whole number that the database can hold; None where it is none."""
     try:
         found = int(value) if value is not None else None
     except (TypeError, ValueError, OverflowError):
