@@ -19,12 +19,11 @@ from typing import Any
 import httpx
 import psycopg
 
-from config.embedded.state import is_free
+from config.embedded.state import any_free_port
 from config.launch import _control
 from config.processes import environment_of
 
 ROOT = Path(__file__).resolve().parent.parent
-FIRST_PORT = 8200
 READY_WITHIN_S = 120
 MAKE_KEY = """
 from apps.identity.models import Person, Principal
@@ -70,7 +69,7 @@ def running() -> Iterator[Stack]:
     """Start everything in a temporary folder; stop and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="chancery-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        port = next(port for port in range(FIRST_PORT, FIRST_PORT + 100) if is_free(port))
+        port = any_free_port()  # of the system's choice: two that start at once do not choose the same
         launcher = launch(folder, port)
         try:
             wait_ready(port, launcher)

@@ -20,20 +20,21 @@ from pathlib import Path
 import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from bench.rig import FIRST_PORT, ROOT, arguments, launch, result, say, wait_ready
+from bench.rig import ROOT, arguments, launch, result, say, wait_ready
+from config.embedded.state import any_free_port
 
 COLD_WITHIN_S = 900
 
 
 def warm() -> float:
     """The second start in one state folder."""
-    took = 0.0
+    took, port = 0.0, any_free_port()
     with tempfile.TemporaryDirectory(prefix="chancery-bench-", ignore_cleanup_errors=True) as name:
         for attempt in ("first", "second"):
             started = time.monotonic()
-            launcher = launch(Path(name), FIRST_PORT)
+            launcher = launch(Path(name), port)
             try:
-                wait_ready(FIRST_PORT, launcher)
+                wait_ready(port, launcher)
                 took = time.monotonic() - started
                 say(f"{attempt} start: {took:.1f} s")
             finally:
@@ -50,16 +51,16 @@ def cold() -> float:
         environment = {
             k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
         }
-        started = time.monotonic()
+        started, port = time.monotonic(), any_free_port()
         making = subprocess.Popen(
             ["make", "up"],
             cwd=name,
-            env=environment | {"CHANCERY_PORT": str(FIRST_PORT)},
+            env=environment | {"CHANCERY_PORT": str(port)},
             stdout=sys.stderr,
             start_new_session=True,
         )
         try:
-            while not _answers():
+            while not _answers(port):
                 if making.poll() is not None or time.monotonic() - started > COLD_WITHIN_S:
                     raise SystemExit("`make up` did not come up in a fresh copy")
                 time.sleep(0.2)
@@ -69,9 +70,9 @@ def cold() -> float:
             making.wait(120)
 
 
-def _answers() -> bool:
+def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{FIRST_PORT}/readyz", timeout=1).status_code == 200
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=1).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -30,7 +30,7 @@ def kept_port(folder: Path, name: str) -> int:
     """A loopback port that was free when it was chosen; the same one at every start while it stays free."""
     path = folder / name
     known = int(path.read_text()) if path.exists() else 0
-    port = known if known and is_free(known) else _any_free_port()
+    port = known if known and is_free(known) else any_free_port()
     path.write_text(str(port))
     return port
 
@@ -45,7 +45,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _any_free_port() -> int:
+def any_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,13 +1,14 @@
-"""A real Chromium against the real processes, started once for all tests of a test process."""
+"""A real Chromium against the real processes, started once for all tests here (tests/scheduling.py)."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.rig import Stack, running
 
@@ -18,7 +19,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack() -> Iterator[Stack]:
     if CHROMIUM is None:
         if os.environ.get("CI"):
@@ -28,22 +29,39 @@ def stack() -> Iterator[Stack]:
         yield started
 
 
-@pytest.fixture
-def page(stack: Stack) -> Iterator[Page]:
-    """A signed-in page that fails the test on any console error (a policy violation is one)."""
+@pytest.fixture(scope="package")
+def chromium(stack: Stack) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_context(base_url=stack.url).new_page()
-        complaints: list[str] = []
-        page.on(
-            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.set_default_timeout(10_000)
-        sign_in(page, stack.email, stack.password)
-        yield page
+        yield browser
         browser.close()
-        assert not [words for words in complaints if "status of 4" not in words], complaints
+
+
+@pytest.fixture(scope="package")
+def signed_in(stack: Stack, chromium: Browser) -> Any:
+    """The cookies of a person who signed in by the form, once."""
+    context = chromium.new_context(base_url=stack.url)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    sign_in(page, stack.email, stack.password)
+    cookies = context.storage_state()
+    context.close()
+    return cookies
+
+
+@pytest.fixture
+def page(stack: Stack, chromium: Browser, signed_in: Any) -> Iterator[Page]:
+    """A signed-in page that fails the test on any console error (a policy violation is one)."""
+    context = chromium.new_context(base_url=stack.url, storage_state=signed_in)
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.set_default_timeout(10_000)
+    page.goto("/")
+    yield page
+    context.close()
+    assert not [words for words in complaints if "status of 4" not in words], complaints
 
 
 def sign_in(page: Page, email: str, password: str) -> None:
