@@ -36,6 +36,7 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
         PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port),
         "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--timeout-graceful-shutdown", "10",
         "--no-proxy-headers", "--no-access-log", "--no-server-header", "--log-level", "warning",
+        "--ws-per-message-deflate", "false",  # deflating the feed anew for each of many who watch costs a core
     )  # fmt: skip
     # Proxy headers are read by Django alone, as CHANCERY_TRUSTED_PROXY_COUNT says: uvicorn believes loopback.
     celery = (PYTHON, "-m", "celery", "-A", "config.celery")

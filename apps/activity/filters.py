@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import django_filters
+from django.http import QueryDict
 
 from apps.activity.models import Outcome, ToolCall
 
@@ -22,3 +26,25 @@ class CallFilter(django_filters.FilterSet):
     class Meta:
         model = ToolCall
         fields = ["status"]
+
+
+# The same, for calls that were read already: the feed reads once for all who watch.
+HOLDS: Mapping[str, Callable[[ToolCall, Any], bool]] = {
+    "outcome": lambda call, chosen: call.outcome in chosen,
+    "agent": lambda call, pk: call.agent_id == pk,
+    "tool": lambda call, name: call.tool_name == name,
+    "conversation": lambda call, name: call.conversation_id == name,
+    "call_id": lambda call, name: call.call_id == name,
+    "since": lambda call, moment: call.started_at >= moment,
+    "until": lambda call, moment: call.started_at < moment,
+    "after": lambda call, position: call.position > position,
+    "status": lambda call, status: call.status == status,
+}
+
+
+def holds_for(given: QueryDict) -> Callable[[ToolCall], bool]:
+    """Whether a call fits these filters, as CallFilter would say. What is not understood narrows nothing."""
+    form = CallFilter(given, ToolCall.objects.none()).form
+    form.is_valid()
+    chosen = {name: value for name, value in form.cleaned_data.items() if value not in (None, "", [])}
+    return lambda call: all(HOLDS[name](call, value) for name, value in chosen.items())

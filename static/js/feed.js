@@ -3,6 +3,7 @@
 //                            stands, data-most how many lines are kept
 //   template#feed-line       one <li>; parts by data-part: at, outcome, sign, agent, call, tool, args, why, ms
 //   template#outcome-<name>  the pill of each outcome, cloned into data-part="outcome"
+//   template#feed-fold       one <li> for allowed calls that are only counted; part: words
 //   [data-pause], [data-waiting], #live, [data-gap], [data-none]
 // Lines are found by id (data-id): a call that changes replaces its line, nothing is doubled. Texts are set
 // with textContent only. While paused, calls are counted and held; violations are still announced.
@@ -72,8 +73,17 @@
 
   const show = (calls) => {
     document.querySelector("[data-none]")?.remove();
-    calls.forEach(place);
+    calls.slice(-most).forEach(place);
     unsaid.calls += calls.length;
+  };
+
+  const fold = (folded) => {
+    const row = document.getElementById("feed-fold").content.firstElementChild.cloneNode(true);
+    const calls = folded.calls.toLocaleString("en");
+    row.querySelector('[data-part="words"]').textContent =
+      `${calls} more of ${folded.agents} agent${folded.agents === 1 ? "" : "s"}, counted so that the feed keeps up. Nothing else was left out.`;
+    feed.prepend(row);
+    unsaid.calls += folded.calls;
   };
 
   const announce = () => {
@@ -123,6 +133,7 @@
       const message = JSON.parse(event.data);
       position = message.position;
       feed.dataset.position = String(position);
+      if (message.folded && !paused) fold(message.folded);
       if (message.type === "calls") take(message.calls);
       if (message.type === "gap") document.querySelector("[data-gap]").hidden = false;
       announce();

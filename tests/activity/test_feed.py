@@ -17,9 +17,10 @@ from django.db import connection
 from django.test import Client
 from redis.exceptions import RedisError
 
-from apps.activity import consumers, feed, queries
+from apps.activity import feed, queries
 from apps.activity.consumers import FeedConsumer
 from apps.activity.models import FeedPosition, ToolCall
+from apps.activity.tail import TAIL
 from apps.identity.models import Principal
 from apps.identity.roles import Role
 from config.asgi import application
@@ -39,7 +40,7 @@ WHERE datname = %s AND usename = 'chancery_web' AND wait_event_type = 'Lock'
 def _own_channel_layer(settings: Any) -> None:
     """Each test's event loop needs a layer of its own; between processes it is Valkey, as in the product."""
     settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    consumers.NEWEST.__init__()  # type: ignore[misc]  # the database is empty again
+    TAIL.__init__()  # type: ignore[misc]  # the database is empty again
 
 
 @pytest.fixture

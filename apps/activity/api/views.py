@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
 
+from apps.activity.api.stream import EventStream, stream_of
 from apps.activity.filters import CallFilter
 from apps.activity.models import ToolCall
 from apps.agents.api.serializers import AgentRef
@@ -34,8 +40,25 @@ class ToolCallViewSet(viewsets.ReadOnlyModelViewSet[ToolCall]):
     serializer_class = ToolCallSerializer
     filterset_class = CallFilter
     lookup_value_converter = "uuid"
-    permissions = {"list": Permission.ACTIVITY_VIEW, "retrieve": Permission.ACTIVITY_VIEW}
+    permissions = {
+        "list": Permission.ACTIVITY_VIEW,
+        "retrieve": Permission.ACTIVITY_VIEW,
+        "stream": Permission.ACTIVITY_VIEW,
+    }
     queryset = ToolCall.objects.none()
 
     def get_queryset(self) -> QuerySet[ToolCall]:
         return ToolCall.objects.visible_to(actor_of(self.request)).select_related("agent")
+
+    @extend_schema(
+        parameters=[OpenApiParameter("Last-Event-ID", OpenApiTypes.INT, OpenApiParameter.HEADER)],
+        responses={
+            (200, "text/event-stream"): OpenApiResponse(
+                OpenApiTypes.STR, "`call` with a call, `folded` with a count, `gap` when too much was missed."
+            )
+        },
+    )
+    @action(detail=False, renderer_classes=[EventStream], pagination_class=None)
+    def stream(self, request: Request) -> StreamingHttpResponse:
+        """Calls as they come, as server-sent events, with the filters of the list. `id` is the position."""
+        return stream_of(request, actor_of(request))

@@ -1,4 +1,11 @@
-from apps.activity.models.calls import CallKey, FeedPosition, Outcome, ToolCall, ToolCallQuerySet
+from apps.activity.models.calls import (
+    CallKey,
+    FeedPosition,
+    Outcome,
+    ToolCall,
+    ToolCallQuerySet,
+    sees_every_call,
+)
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
@@ -10,4 +17,5 @@ __all__ = [
     "Span",
     "ToolCall",
     "ToolCallQuerySet",
+    "sees_every_call",
 ]

@@ -33,10 +33,12 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
 
     def visible_to(self, actor: Principal) -> Self:
         """Calls of agents the actor may know of; those nobody knows the agent of, for whoever sees all."""
-        agents = Agent.objects.visible_to(actor)
-        if not agents.query.where and actor.kind != Principal.Kind.AGENT:
-            return self
-        return self.filter(agent__in=agents)
+        return self if sees_every_call(actor) else self.filter(agent__in=Agent.objects.visible_to(actor))
+
+
+def sees_every_call(actor: Principal) -> bool:
+    """True for people and services that may know of every agent."""
+    return actor.kind != Principal.Kind.AGENT and not Agent.objects.visible_to(actor).query.where
 
 
 class ToolCall(models.Model):
