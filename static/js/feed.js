@@ -4,6 +4,7 @@
 //   template#feed-line       one <li>; parts by data-part: at, outcome, sign, agent, call, tool, args, why, ms
 //   template#outcome-<name>  the pill of each outcome, cloned into data-part="outcome"
 //   template#feed-fold       one <li> for allowed calls that are only counted; part: words
+//   [data-sound], [data-dense]  buttons: a tone for violations, lines closer together
 //   [data-pause], [data-waiting], #live, [data-gap], [data-none]
 // Lines are found by id (data-id): a call that changes replaces its line, nothing is doubled. Texts are set
 // with textContent only. While paused, calls are counted and held; violations are still announced.
@@ -96,7 +97,38 @@
     unsaid = { calls: 0, violations: 0 };
   };
 
+  // Off until somebody turns it on, and only for what is a violation: one short tone, at most one in two seconds.
+  const soundButton = document.querySelector("[data-sound]");
+  let sound = null;
+  let sounded = 0;
+  const toggleSound = () => {
+    if (sound) { sound.close(); sound = null; } else sound = new AudioContext();
+    soundButton.setAttribute("aria-pressed", String(sound !== null));
+    say.textContent = sound ? "A tone tells of violations" : "No tone";
+  };
+  const ring = () => {
+    const now = Date.now();
+    if (!sound || now - sounded < 2000) return;
+    sounded = now;
+    const [tone, loudness] = [sound.createOscillator(), sound.createGain()];
+    loudness.gain.setValueAtTime(0.08, sound.currentTime);
+    loudness.gain.exponentialRampToValueAtTime(0.001, sound.currentTime + 0.35);
+    tone.frequency.value = 660;
+    tone.connect(loudness).connect(sound.destination);
+    tone.start();
+    tone.stop(sound.currentTime + 0.35);
+  };
+
+  const denseButton = document.querySelector("[data-dense]");
+  const setDense = (dense) => {
+    feed.classList.toggle("feed-dense", dense);
+    denseButton?.setAttribute("aria-pressed", String(dense));
+    localStorage.setItem("feed-dense", dense ? "1" : "");
+  };
+
   const take = (calls) => {
+    document.dispatchEvent(new CustomEvent("calls", { detail: calls }));
+    if (calls.some((call) => call.outcome === "violation")) ring();
     unsaid.violations += calls.filter((call) => call.outcome === "violation").length;
     if (!paused) {
       show(calls);
@@ -152,6 +184,9 @@
   };
 
   pauseButton?.addEventListener("click", togglePause);
+  soundButton?.addEventListener("click", toggleSound);
+  denseButton?.addEventListener("click", () => setDense(!feed.classList.contains("feed-dense")));
+  setDense(localStorage.getItem("feed-dense") === "1");
   setInterval(announce, 1000);
   connect();
 })();

@@ -71,7 +71,7 @@ def test_a_look_up_of_a_key_has_an_end(token: str) -> None:
 
 def test_what_nobody_foresaw_costs_neither_the_writer_nor_its_neighbours() -> None:
     good = spans_of(ExportTraceServiceRequest.FromString(request([tool_span()])), uuid.uuid4())
-    odd = Batch(rows=[good.rows[0]._replace(id="no uuid")])  # type: ignore[arg-type]
+    odd = Batch(rows=[good.rows[0]._replace(attributes={"odd": object()})])
 
     async def write() -> list[Any]:
         taken = writer.Writer(IngestSettings(dsn=os.environ["DATABASE_URL"], writers=1))

@@ -9,7 +9,7 @@ import orjson
 
 from apps.activity.ingest.dialects import EVENTS, MEANINGLESS, Dialect
 
-EMPTY = ("", [], {})
+EMPTY: tuple[Any, ...] = ("", [], {})
 MOST_PATHS = 1000
 LONGEST_NAME = 255  # of names, ids and versions: what the registry keeps of an agent's names, too
 
