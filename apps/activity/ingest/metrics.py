@@ -76,7 +76,11 @@ def _row(metric: Any, point: Any, origin: Origin) -> Row:
         kind="usage",
         status="unset",
     )
-    return row if column is None else row._replace(**{column: min(int(value), LARGEST)})
+    tokens = min(int(value), LARGEST)
+    return row._replace(
+        input_tokens=tokens if column == "input_tokens" else None,
+        output_tokens=tokens if column == "output_tokens" else None,
+    )
 
 
 def _value(point: Any) -> float:

@@ -102,7 +102,8 @@ class Trace:
         conversation = next((s.conversation_id for s in line if s.conversation_id), "")
         by_service = named_dialect(span.dialect).service_is_agent
         settled = 1 if by_service else _settled_at(line)
-        complete = settled > 0 or (span.signal in ("span", "event") and not self.has_gap_above(line))
+        told_whole = span.signal == "event" or (span.signal == "span" and not self.has_gap_above(line))
+        complete = settled > 0 or told_whole
         path = frozenset(s.id for s in (line[:settled] if settled else line))
         named = agent if by_service else agent or _from_agent_span(line)
         return Found(named, declared, conversation, complete, path)

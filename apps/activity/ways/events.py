@@ -173,8 +173,8 @@ def _duration(data: Mapping[str, Any]) -> timedelta:
 
 
 def _key(event: Mapping[str, Any]) -> bytes:
-    source = event["source"].encode()
-    return len(source).to_bytes(4, "big") + source + event["id"].encode()
+    source, name = str(event["source"]).encode(), str(event["id"]).encode()
+    return len(source).to_bytes(4, "big") + source + name
 
 
 def _from_headers(heard: Heard) -> dict[str, Any]:
