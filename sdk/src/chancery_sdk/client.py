@@ -7,8 +7,8 @@ import asyncio
 import logging
 import os
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -31,12 +31,16 @@ Transport = httpx.BaseTransport | httpx.AsyncBaseTransport
 class Options:
     """`fail_closed`: refuse a call when nobody could be asked. `ask` False: report only, every call is allowed.
 
+    `agent_id` is an agent's id, number (AGT-0001) or slug; where several agents share a client, `agents` has the id of each
+    by its name.
+
     Sizes in events, times in seconds.
     """
 
     service: str = ""
     agent: str = ""
     agent_id: str = ""
+    agents: Mapping[str, str] = field(default_factory=dict)
     ask: bool = True
     fail_closed: bool = False
     decision_timeout_s: float = 2.0
@@ -97,14 +101,14 @@ class _Reporting:
         carrier: dict[str, str] = {}
         traceparent = inject(carrier)
         told = {"to_agent": to_agent, "task": task, "conversation_id": conversation_id}
-        named = {"agent": agent or self.options.agent, "agent_id": self.options.agent_id}
+        named = {"agent": agent or self.options.agent}
         self._tell(telling.HANDOVER, lambda: told | named | self._service(), traceparent)
         return carrier
 
     def outcome(self, name: str, value: Any = None, *, conversation_id: str = "", **more: Any) -> None:
         """Tell what a piece of work came to."""
         told = more | {"name": name, "value": value, "conversation_id": conversation_id}
-        named = {"agent": self.options.agent, "agent_id": self.options.agent_id}
+        named = {"agent": self.options.agent}
         self._tell(telling.OUTCOME, lambda: told | named | self._service())
 
     def _named(self, call: Call) -> Call:
@@ -112,12 +116,16 @@ class _Reporting:
             call, agent=call.agent or self.options.agent, service=call.service or self.options.service
         )
 
+    def _agent_id(self, name: str) -> str:
+        return self.options.agents.get(name) or self.options.agent_id
+
     def _service(self) -> dict[str, str]:
         return {"service": self.options.service}
 
     def _tell(self, kind: str, data: Callable[[], dict[str, Any]], traceparent: str = "") -> None:
         try:
-            told = data() | {"agent_id": self.options.agent_id}
+            told = data()
+            told["agent_id"] = self._agent_id(str(told.get("agent", "")))
             self._delivery.put(telling.event(kind, self.options.service, told, traceparent))
         except Exception:  # the agent must not notice
             logger.debug("an event could not be made", exc_info=True)
@@ -152,7 +160,10 @@ class _Reporting:
         return told | ({"verify": _tls()} if self.url.startswith("https") else {})
 
     def _question(self, call: Call) -> dict[str, Any]:
-        return {"url": f"{self.url}/api/v1/decisions", "json": telling.question(call, self.options.agent_id)}
+        return {
+            "url": f"{self.url}/api/v1/decisions",
+            "json": telling.question(call, self._agent_id(call.agent)),
+        }
 
     def _verdict(self, response: httpx.Response) -> Verdict:
         if response.status_code != 200:
