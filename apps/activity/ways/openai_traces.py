@@ -1,7 +1,8 @@
 """OpenAI traces v1, as the agents SDK exports them when it is pointed here: {"data": [trace | trace.span, ...]}.
 
 Ids are text (`trace_` with 32 hex digits, `span_` with 24); a span's is hashed to the eight bytes of a row's. A trace is a row
-of its own above its spans, for it alone knows the group they belong to. Nothing in it names the service.
+of its own above its spans, for it alone knows the group they belong to. Nothing in it names the service: the exporter's
+project (header `OpenAI-Project`) does.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _read(heard: Heard) -> Answer:
     items = told.get("data") if isinstance(told, dict) else None
     if not isinstance(items, list):
         raise Malformed('the body is no {"data": [...]}')
-    origin, batch = origin_of(heard.source_id, SCOPE, SERVICE), Batch()
+    origin, batch = origin_of(heard.source_id, SCOPE, heard.headers.get("openai-project") or SERVICE), Batch()
     batch.resources[origin.resource_id] = origin.resource
     begins = _beginnings(items)
     for item in items:
