@@ -254,22 +254,30 @@ def test_google_adk(chancery: Chancery, client: Client) -> None:
 @pytest.mark.parametrize("is_async", [False, True])
 def test_agno(is_async: bool, chancery: Chancery, client: Client) -> None:
     needs("agno.tools.function")
+    from agno.models.message import Message
+    from agno.run import RunContext
     from agno.tools.function import Function, FunctionCall
     from chancery_sdk.frameworks.agno import governed, governed_async
 
     class Agent:
         name, session_id = "order_agent", "s-1"
 
+    made = zip(("call_1", "call_2"), ("lookup_order", "refund_order"), strict=True)
+    asked = [{"id": one, "function": {"name": name, "arguments": json.dumps(ORDER)}} for one, name in made]
+    context = RunContext(
+        run_id="r-1", session_id="s-1", messages=[Message(role="assistant", tool_calls=asked)]
+    )
     for entry in (lookup_order, refund_order):
         function = Function.from_callable(entry)
         function.process_entrypoint()
         function.tool_hooks = [governed_async(client) if is_async else governed(client)]
-        function._agent = Agent()
+        function._agent, function._run_context = Agent(), context
         call = FunctionCall(function=function, arguments=ORDER)
         done = asyncio.run(call.aexecute()) if is_async else call.execute()
         assert done.status == "success"
     assert "Refused by Chancery" in str(done.result)
-    check(chancery, client, ids=False)
+    check(chancery, client)
+    assert {one["data"]["conversation_id"] for one in chancery.events} == {"s-1"}
 
 
 def test_crewai(chancery: Chancery, client: Client) -> None:
@@ -300,6 +308,8 @@ def test_crewai(chancery: Chancery, client: Client) -> None:
     task = Task(description="refund A-17", expected_output="done", agent=agent)
     Crew(agents=[agent], tasks=[task]).kickoff()
     check(chancery, client, ids=False)
+    ids = [one["data"]["call_id"] for one in chancery.events]
+    assert ids[0] == ids[1] != ids[2]  # made here, and the same from start to end
 
 
 def test_claude_agent_sdk(chancery: Chancery, client: Client) -> None:

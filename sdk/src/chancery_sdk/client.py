@@ -30,6 +30,7 @@ Transport = httpx.BaseTransport | httpx.AsyncBaseTransport
 @dataclass(frozen=True)
 class Options:
     """`fail_closed`: refuse a call when nobody could be asked. `ask` False: report only, every call is allowed.
+    `only_refusals`: telemetry reports what ran, this client what did not.
 
     `agent_id` is an agent's id, number (AGT-0001) or slug; where several agents share a client, `agents` has the id of each
     by its name.
@@ -42,6 +43,7 @@ class Options:
     agent_id: str = ""
     agents: Mapping[str, str] = field(default_factory=dict)
     ask: bool = True
+    only_refusals: bool = False
     fail_closed: bool = False
     decision_timeout_s: float = 2.0
     send_timeout_s: float = 10.0
@@ -68,12 +70,16 @@ class _Reporting:
         return self._delivery.counts
 
     def tool_started(self, call: Call) -> None:
+        if self.options.only_refusals:
+            return
         self._tell(
             telling.STARTED, lambda: telling.told_of(self._named(call)) | {"arguments": call.arguments}
         )
 
     def tool_finished(self, call: Call, result: Any = None, error: BaseException | str | None = None) -> None:
         """The call came to an end: with a result, or with an error."""
+        if self.options.only_refusals:
+            return
         self._tell(
             telling.FINISHED,
             lambda: (

@@ -22,7 +22,8 @@ GOES_ON: Final = frozenset({"allow", "notify"})
 
 @dataclass(frozen=True)
 class Call:
-    """One tool call. `call_id` is the model's own id and joins what others report; '' where the framework has none.
+    """One tool call. `call_id` is the model's own id and joins what others report; where there is none, one is made that joins
+    what this client says.
 
     `conversation_id` is the one telemetry carries. `agent` is the agent's name as telemetry has it.
     """
@@ -37,6 +38,10 @@ class Call:
     framework: str = ""
     service: str = ""
     began: float = field(default_factory=time.monotonic, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.call_id:
+            object.__setattr__(self, "call_id", f"sdk_{uuid4().hex}")
 
     @property
     def duration_ms(self) -> float:

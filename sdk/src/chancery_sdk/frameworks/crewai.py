@@ -1,5 +1,5 @@
-"""crewai: `govern(client)` once in the process; hooks there are global. crewai gives calls no id, so each report of one is
-told by its time and arguments only and does not join its telemetry."""
+"""crewai: `govern(client)` once in the process; hooks there are global. crewai gives calls no id, so what is
+reported here does not meet its telemetry: beside that, let the client tell `only_refusals`."""
 
 from __future__ import annotations
 
