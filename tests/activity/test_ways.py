@@ -11,11 +11,12 @@ import pytest
 
 from apps.activity.models import OutboxItem, Span, ToolCall
 from tests import factories
-from tests.activity.otlp import drain, post, request, tool_span
+from tests.activity.otlp import drain, post, post_all, request, tool_span
 
 pytestmark = pytest.mark.django_db(transaction=True)
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
 EVENTS = "/api/v1/events"
+SENSELESS = (b"", b"{", b"5", b"[1]", b'{"data":5}', b'{"data":[5]}', b'{"hook_event_name":1}', b"[" * 9000)
 DOORS = (EVENTS, "/v1/hooks/claude-code", "/v1/hooks/codex", "/v1/traces/ingest", "/v1/metrics")
 
 
@@ -146,25 +147,22 @@ def test_a_refusal_that_is_only_claimed_hides_no_run(order: tuple[int, int], tok
     assert (call.status, call.outcome, call.is_refused, call.ran) == ("denied", "allowed", True, True)
 
 
-@pytest.mark.parametrize("path", DOORS)
-def test_no_door_opens_without_a_key_that_may_report(path: str) -> None:
+def test_no_door_opens_without_a_key_that_may_report() -> None:
     reader = factories.make_key(factories.make_source(), ["read"]).token
     kind = {"content_type": "application/json"}
-    assert post(b"{}", "", path=path, **kind).status_code == 401
-    assert post(b"{}", reader, path=path, **kind).status_code == 403
-    assert post(b"{}", reader, path=path, method="GET", **kind).status_code == 405
+    for path in DOORS:
+        answers = post_all([(path, b"{}", kind), (path, b"{}", kind | {"authorization": "Bearer x"})], reader)
+        assert [answer.status_code for answer in answers] == [403, 401], path
+        assert post(b"{}", reader, path=path, method="GET").status_code == 405
     assert not Span.objects.exists()
 
 
-@pytest.mark.parametrize("path", DOORS[:-1])
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"5", b"[1]", b'{"data":5}', b'{"data":[5]}', b'{"hook_event_name":1}', b"[" * 9000]
-)
-def test_what_makes_no_sense_is_refused_in_words(path: str, body: bytes, token: str) -> None:
-    answer = post(body, token, path=path, content_type="application/json")
-    told = answer.json()
-    assert answer.status_code == 400 or told["rejected"]
-    assert told.get("detail") or told["results"][0]["detail"]
+def test_what_makes_no_sense_is_refused_in_words(token: str) -> None:
+    kind = {"content_type": "application/json"}
+    for answer in post_all([(path, body, kind) for path in DOORS[:-1] for body in SENSELESS], token):
+        told = answer.json()
+        assert answer.status_code == 400 or told["rejected"]
+        assert told.get("detail") or told["results"][0]["detail"]
     assert not Span.objects.exists()
 
 
@@ -182,3 +180,33 @@ def test_a_hook_that_refused_makes_the_call_blocked(token: str) -> None:
     assert (call.mcp_server, call.tool_name, call.status, call.outcome, call.agent.name) == (
         "orders", "refund_order", "denied", "blocked", "claude-code",
     )  # fmt: skip
+
+
+ODD: tuple[Any, ...] = (
+    None, True, 5, -1.5, 1e308, 2**63, "", "\x00", "\ud83d\ude00" * 9, [], [[]], {}, {"a": [None]}, "x" * 70_000,
+    {"\x00": "\x00"},
+)  # fmt: skip
+
+
+FIELDS = (
+    "call_id", "conversation_id", "agent", "agent_id", "service", "mcp_server", "error", "duration_ms", "arguments",
+    "result", "reason", "model", "framework", "cloudevent",
+)  # fmt: skip
+
+
+def test_odd_data_are_kept_or_refused_and_hold_up_nothing(token: str) -> None:
+    told = [
+        event(what, to_agent="b", **{field: value})
+        for what in ("tool_call.finished", "handover")
+        for field in FIELDS
+        for value in ODD
+    ]
+    early = [
+        event(duration_ms=9e9) | {"time": time} for time in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
+    ]
+    answer = send([*told, *early], token, BATCH)
+    assert (answer.status_code, len(answer.json()["results"])) == (200, len(told) + 2)
+    assert answer.json()["accepted"] >= len(told)
+    drain()
+    assert not OutboxItem.objects.exists()
+    assert ToolCall.objects.exists()

@@ -111,9 +111,20 @@ async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, way: W
         body = await _content(_door, headers, receive, kind, share)
         large = len(body) > (LARGE if kind == PROTOBUF else LARGE_JSON)
         heard = Heard(kind, headers, body, source_id)
-        answer = await _door.run(way.read, heard, large=large)
+        answer = await _door.run(_understood, way, heard, large=large)
         await _door.writer.write(answer.batch)
         return answer
+
+
+def _understood(way: Way, heard: Heard) -> Answer:
+    """What the way makes of a body; what nobody foresaw is the body's fault, and is told to who runs this."""
+    try:
+        return way.read(heard)
+    except IngestError:
+        raise
+    except Exception as error:
+        logger.exception("a body could not be read")
+        raise Malformed("the body could not be read") from error
 
 
 async def _content(door: Door, headers: dict[str, str], receive: Receive, kind: str, share: Share) -> bytes:

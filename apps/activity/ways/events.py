@@ -89,9 +89,10 @@ def _take(event: Any, heard: Heard, batch: Batch) -> dict[str, Any]:
     named = {name: event.get(name) for name in ("source", "id")} if isinstance(event, dict) else {}
     try:
         row, resources = _row(event, heard)
-    except Malformed as error:
-        batch.reject(error.message)
-        return named | {"status": "rejected", "detail": error.message}
+    except (Malformed, ArithmeticError, RecursionError) as error:
+        words = error.message if isinstance(error, Malformed) else "the event could not be read"
+        batch.reject(words)
+        return named | {"status": "rejected", "detail": words}
     batch.rows.append(row)
     batch.resources |= resources
     return named | {"status": "accepted"}
