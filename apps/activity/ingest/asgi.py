@@ -64,26 +64,37 @@ class Door:
 _door: Door | None = None
 
 
-async def startup(settings: IngestSettings) -> None:
-    """Open the door; to be awaited in the server's lifespan."""
-    global _door
-    _door = Door(
+async def open_door(settings: IngestSettings) -> Door:
+    """A door with its writers at work; to be closed again."""
+    door = Door(
         settings,
         KeyRing(settings.dsn, settings.key_memory_s, settings.statement_timeout_s),
         Writer(settings),
         Budget(settings.max_queue_bytes),
         ThreadPoolExecutor(READERS, thread_name_prefix="ingest"),
     )
-    await _door.writer.start()
+    await door.writer.start()
+    return door
+
+
+async def close_door(door: Door) -> None:
+    """Write what waits, close connections."""
+    await door.writer.stop()
+    await door.keys.close()
+    door.aside.shutdown()
+
+
+async def startup(settings: IngestSettings) -> None:
+    """Open the door; to be awaited in the server's lifespan."""
+    global _door
+    _door = await open_door(settings)
 
 
 async def shutdown() -> None:
-    """Write what waits, close connections."""
+    """Close it."""
     global _door
     if _door is not None:
-        await _door.writer.stop()
-        await _door.keys.close()
-        _door.aside.shutdown()
+        await close_door(_door)
         _door = None
 
 

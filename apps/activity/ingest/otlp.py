@@ -40,11 +40,16 @@ SIGNALS = {
 def _read(name: str, heard: Heard) -> Answer:
     signal = SIGNALS[name]
     batch = signal.rows_of(decode(name, heard.kind, heard.body), heard.source_id)
+    return Answer(heard.kind, _encoded(responded(signal, batch), heard.kind), batch=batch)
+
+
+def responded(signal: Signal, batch: Batch) -> Any:
+    """The response to a batch; as partial success when some of it was refused."""
     response = signal.response()
     if batch.rejected:
         setattr(response.partial_success, signal.rejected, batch.rejected)
         response.partial_success.error_message = batch.why
-    return Answer(heard.kind, _encoded(response, heard.kind), batch=batch)
+    return response
 
 
 def _refuse(error: IngestError, headers: Headers) -> Answer:
