@@ -69,9 +69,8 @@ def _read(name: str, heard: Heard) -> Answer:
     )
     row = row_told(_record(event, told, heard), origin)
     row = row._replace(tool_name=client.tool_names.get(row.tool_name, row.tool_name))
-    return Answer(
-        JSON, orjson.dumps({"accepted": 1}), batch=Batch([row], {origin.resource_id: origin.resource})
-    )
+    # An answer to a hook of type http is read as its decision: {} decides nothing.
+    return Answer(JSON, b"{}", batch=Batch([row], {origin.resource_id: origin.resource}))
 
 
 def _record(event: str, told: dict[str, Any], heard: Heard) -> Record:
