@@ -25,16 +25,17 @@ from config.sockets import NOWHERE, SameOrigin
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[Any], Awaitable[None]]
+EVENTS = "/api/v1/events"
 registry_door = RegistryDoor()
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    """Telemetry goes to the bare door, MCP to the registry's, everything else to Django."""
+    """Telemetry and events go to the bare door, MCP to the registry's, everything else to Django."""
     await _chosen(scope["path"])(scope, receive, send)
 
 
 def _chosen(path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
-    if path.startswith("/v1/"):
+    if path.startswith("/v1/") or path.rstrip("/") == EVENTS:
         return ingest.application
     return registry_door if path == PATH else django_application
 

@@ -58,6 +58,14 @@ def record_verdicts(verdicts: Sequence[Verdict]) -> None:
     _write(list(calls.values()))
 
 
+@transaction.atomic
+def refuse_calls(calls: Sequence[ToolCall]) -> None:
+    """Chancery itself refused these calls: that outranks what telemetry makes of a refusal. One query."""
+    for call in calls:
+        call.status, call.is_refused = ToolCall.Status.DENIED, True
+    ToolCall.objects.bulk_update(calls, ["status", "is_refused"])
+
+
 def _write(calls: Sequence[ToolCall]) -> None:
     told = [[getattr(call, name) for call in calls] for name in COLUMNS]
     verdicts = [orjson.dumps(call.verdicts).decode() for call in calls]

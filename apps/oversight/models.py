@@ -94,7 +94,10 @@ class Decision(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["agent", "-id"], name="decision_by_agent")]
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="decision_by_agent"),
+            models.Index(fields=["call_id"], condition=~Q(call_id=""), name="decision_by_call_id"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.outcome} {self.tool_name}"

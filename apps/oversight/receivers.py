@@ -9,7 +9,7 @@ from django.dispatch import receiver
 
 from apps.activity.models import ToolCall
 from apps.activity.services import Verdict as Recorded
-from apps.activity.services import record_verdicts
+from apps.activity.services import record_verdicts, refuse_calls
 from apps.activity.signals import calls_recorded
 from apps.agents.models import Agent, Blueprint
 from apps.agents.signals import instances_joined, merge_asked
@@ -18,6 +18,7 @@ from apps.identity.models import Principal
 from apps.kit.ids import time_of
 from apps.oversight.models import ToolPolicy
 from apps.oversight.past import Moment, moment_of
+from apps.oversight.refusals import refused_here, stands_refused
 from apps.oversight.rules import Situation, verdict_on
 from apps.oversight.services.blueprints import inherit_policy
 from apps.oversight.services.breaker import trip_if_over
@@ -31,10 +32,16 @@ def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> 
     """Give each call its verdict, then trip the breakers of agents that went over their limit."""
     moments = {call.pk: moment_of(call.started_at, time_of(call.pk)) for call in calls}
     situations = Situations([(call.known_agent_id, moments[call.pk].at) for call in calls])
-    verdicts = []
+    decisions = refused_here(calls)
+    verdicts, refused = [], []
     for call in calls:
-        moment = moments[call.pk]
-        verdicts.append(_judged(call, situations.at(call.known_agent_id, moment.at), moment))
+        moment, decision = moments[call.pk], decisions.get(call.pk)
+        if decision is not None and stands_refused(call, decision):
+            verdicts.append(Recorded(call.pk, "blocked", decision.reason, decision.code))
+            refused.append(call)
+        else:
+            verdicts.append(_judged(call, situations.at(call.known_agent_id, moment.at), moment))
+    refuse_calls([call for call in refused if not (call.is_refused and call.status == "denied")])
     record_verdicts(verdicts)
     broken = {verdict.call_id for verdict in verdicts if verdict.outcome == "violation"}
     violators = {call.known_agent_id for call in calls if call.pk in broken}
@@ -68,6 +75,7 @@ def limit_new_instances(
 def _judged(call: ToolCall, situation: Situation, moment: Moment) -> Recorded:
     tool = tool_named(call.tool_name, call.mcp_server)
     error = call.error_message or call.error_type
-    verdict = verdict_on(situation, tool, moment.at, status=call.status, error=error)
+    status = "ok" if call.status == "denied" and not stands_refused(call, None) else call.status
+    verdict = verdict_on(situation, tool, moment.at, status=status, error=error)
     mark = "" if moment.is_believed or verdict.outcome == "allowed" else UNBELIEVED
     return Recorded(call.pk, verdict.outcome, verdict.reason + mark, verdict.code)

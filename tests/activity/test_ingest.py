@@ -66,6 +66,12 @@ def test_the_same_request_sent_at_once_is_stored_once(token: str) -> None:
     assert sum(len(item.span_ids) for item in OutboxItem.objects.all()) == 20
 
 
+def test_a_header_that_came_percent_encoded_carries_the_key(token: str) -> None:
+    """As the JavaScript exporters send OTEL_EXPORTER_OTLP_HEADERS."""
+    answer = post(request([tool_span()]), "", authorization=f"Bearer%20{token}")
+    assert (answer.status_code, Span.objects.count()) == (200, 1)
+
+
 def test_gzip_is_understood(token: str) -> None:
     assert post(gzip.compress(request([tool_span()])), token, content_encoding="gzip").status_code == 200
     assert Span.objects.count() == 1

@@ -1,7 +1,11 @@
-"""The bare ASGI application of the ingest door: OTLP/HTTP 1.x, no framework in between.
+"""The bare ASGI application of the ingest door, no framework in between.
 
-POST /v1/traces, /v1/logs   200 once committed; partial success says how many items were refused and why
-POST /v1/metrics            200 with every data point refused in words: metrics are not kept
+POST /v1/traces, /v1/logs, /v1/metrics        OTLP/HTTP 1.x (otlp.py)
+POST /v1/traces/ingest                        the traces of OpenAI's agents SDK (apps.activity.ways)
+POST /v1/hooks/claude-code, /v1/hooks/codex   what these hand to a hook
+POST /api/v1/events                           CloudEvents
+
+Each is answered once what it brought is committed; a partial success says how many items were refused and why.
 """
 
 from __future__ import annotations
@@ -12,19 +16,11 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from uuid import UUID
 
-import orjson
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message as ProtobufMessage
-from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
-from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
-
+from apps.activity.ingest import otlp
 from apps.activity.ingest.auth import KeyRing
 from apps.activity.ingest.budget import JSON_WEIGHT, PROTOBUF_WEIGHT, Budget, Share
-from apps.activity.ingest.decode import JSON, PROTOBUF, decode, inflate, media_type
+from apps.activity.ingest.decode import PROTOBUF, inflate
 from apps.activity.ingest.errors import (
     BodyTooLarge,
     IngestError,
@@ -33,9 +29,10 @@ from apps.activity.ingest.errors import (
     NotDurable,
     WrongMethod,
 )
-from apps.activity.ingest.normalise import Batch, logs_of, spans_of
 from apps.activity.ingest.settings import IngestSettings
+from apps.activity.ingest.way import Answer, Heard, Way
 from apps.activity.ingest.writer import Writer
+from apps.activity.ways import events, hooks, openai_traces
 
 logger = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
@@ -45,8 +42,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 R = TypeVar("R")
 READERS = 2
 LARGE, LARGE_JSON, LARGE_GZIP = 1024 * 1024, 32 * 1024, 16 * 1024  # about 10 ms of reading each
-PATHS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
-METRICS_NOT_KEPT = "metrics are not kept; spans and log records are"
+WAYS: dict[str, Way] = {**otlp.WAYS, **openai_traces.WAYS, **hooks.WAYS, **events.WAYS}
 
 
 @dataclass
@@ -68,78 +64,90 @@ class Door:
 _door: Door | None = None
 
 
-async def startup(settings: IngestSettings) -> None:
-    """Open the door; to be awaited in the server's lifespan."""
-    global _door
-    _door = Door(
+async def open_door(settings: IngestSettings) -> Door:
+    """A door with its writers at work; to be closed again."""
+    door = Door(
         settings,
         KeyRing(settings.dsn, settings.key_memory_s, settings.statement_timeout_s),
         Writer(settings),
         Budget(settings.max_queue_bytes),
         ThreadPoolExecutor(READERS, thread_name_prefix="ingest"),
     )
-    await _door.writer.start()
+    await door.writer.start()
+    return door
+
+
+async def close_door(door: Door) -> None:
+    """Write what waits, close connections."""
+    await door.writer.stop()
+    await door.keys.close()
+    door.aside.shutdown()
+
+
+async def startup(settings: IngestSettings) -> None:
+    """Open the door; to be awaited in the server's lifespan."""
+    global _door
+    _door = await open_door(settings)
 
 
 async def shutdown() -> None:
-    """Write what waits, close connections."""
+    """Close it."""
     global _door
     if _door is not None:
-        await _door.writer.stop()
-        await _door.keys.close()
-        _door.aside.shutdown()
+        await close_door(_door)
         _door = None
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """One HTTP request."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    kind = JSON if headers.get("content-type", "").startswith(JSON) else PROTOBUF
+    way = WAYS.get(scope["path"].rstrip("/"))
     try:
-        response = await _serve(scope, headers, receive)
-        await _reply(send, 200, response, kind)
+        await _reply(send, await _serve(scope, headers, receive, way))
     except IngestError as error:
-        await _refuse(send, error, kind)
+        await _refuse(send, error, (way or otlp.WAYS["/v1/traces"]).refuse(error, headers))
 
 
-async def _serve(scope: Scope, headers: dict[str, str], receive: Receive) -> ProtobufMessage:
+async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, way: Way | None) -> Answer:
     """In order: address, method, credential, form, then with memory set aside: body, rows, disk."""
     if _door is None:
         raise NotDurable("the door is not open yet", retry_after_s=1)
-    signal = PATHS.get(scope["path"].rstrip("/"))
-    if signal is None:
-        raise NoSuchPath(f"there is nothing at {scope['path']}; post to {', '.join(PATHS)}")
+    if way is None:
+        raise NoSuchPath(f"there is nothing at {scope['path']}; post to {', '.join(WAYS)}")
     if scope["method"] != "POST":
         raise WrongMethod("only POST is understood here")
     source_id = await _door.keys.source_of(headers.get("authorization", ""))
-    kind = media_type(headers.get("content-type", ""))
+    kind = way.media(headers)
     with _door.budget.share() as share:
         body = await _content(_door, headers, receive, kind, share)
-        large = len(body) > (LARGE_JSON if kind == JSON else LARGE)
-        answer, batch = await _door.run(_understood, signal, kind, body, source_id, large=large)
-        await _door.writer.write(batch)
+        large = len(body) > (LARGE if kind == PROTOBUF else LARGE_JSON)
+        heard = Heard(kind, headers, body, source_id)
+        answer = await _door.run(_understood, way, heard, large=large)
+        await _door.writer.write(answer.batch)
         return answer
+
+
+def _understood(way: Way, heard: Heard) -> Answer:
+    """What the way makes of a body; what nobody foresaw is the body's fault, and is told to who runs this."""
+    try:
+        return way.read(heard)
+    except IngestError:
+        raise
+    except Exception as error:
+        logger.exception("a body could not be read")
+        raise Malformed("the body could not be read") from error
 
 
 async def _content(door: Door, headers: dict[str, str], receive: Receive, kind: str, share: Share) -> bytes:
     """The body without its encoding; the memory that reading it will take is taken from the budget."""
     raw = await _body(receive, headers, door.settings, share)
     encoding = headers.get("content-encoding", "").strip().lower()
-    limit = door.settings.max_json_bytes if kind == JSON else door.settings.max_inflated_bytes
+    limit = door.settings.max_inflated_bytes if kind == PROTOBUF else door.settings.max_json_bytes
     body = await door.run(inflate, raw, encoding, limit, large=bool(encoding) and len(raw) > LARGE_GZIP)
     if len(body) > limit:
         raise BodyTooLarge(f"at most {limit} bytes of {kind}; send smaller batches or {PROTOBUF}")
-    share.grow_to(len(body) * (JSON_WEIGHT if kind == JSON else PROTOBUF_WEIGHT))
+    share.grow_to(len(body) * (PROTOBUF_WEIGHT if kind == PROTOBUF else JSON_WEIGHT))
     return body
-
-
-def _understood(signal: str, kind: str, body: bytes, source_id: UUID) -> tuple[ProtobufMessage, Batch]:
-    """The answer to give once the rows are written, and the rows."""
-    message = decode(signal, kind, body)
-    if signal == "metrics":
-        return _metrics_answer(message), Batch()
-    batch = spans_of(message, source_id) if signal == "traces" else logs_of(message, source_id)
-    return _answer(signal, batch), batch
 
 
 async def _body(receive: Receive, headers: dict[str, str], settings: IngestSettings, share: Share) -> bytes:
@@ -166,31 +174,7 @@ async def _body(receive: Receive, headers: dict[str, str], settings: IngestSetti
         raise Malformed(f"the body did not arrive within {settings.body_timeout_s:.0f} s") from error
 
 
-def _answer(signal: str, batch: Batch) -> ProtobufMessage:
-    response = ExportTraceServiceResponse() if signal == "traces" else ExportLogsServiceResponse()
-    if batch.rejected:
-        field = "rejected_spans" if signal == "traces" else "rejected_log_records"
-        setattr(response.partial_success, field, batch.rejected)
-        response.partial_success.error_message = batch.why
-    return response
-
-
-def _metrics_answer(message: Any) -> ProtobufMessage:
-    points = sum(
-        len(getattr(metric, metric.WhichOneof("data")).data_points)
-        for group in message.resource_metrics
-        for scope in group.scope_metrics
-        for metric in scope.metrics
-        if metric.WhichOneof("data")
-    )
-    response = ExportMetricsServiceResponse()
-    if points:
-        response.partial_success.rejected_data_points = points
-        response.partial_success.error_message = METRICS_NOT_KEPT
-    return response
-
-
-async def _refuse(send: Send, error: IngestError, kind: str) -> None:
+async def _refuse(send: Send, error: IngestError, answer: Answer) -> None:
     extra = []
     if error.retry_after_s is not None:
         extra.append((b"retry-after", str(error.retry_after_s).encode()))
@@ -198,23 +182,15 @@ async def _refuse(send: Send, error: IngestError, kind: str) -> None:
         extra.append((b"www-authenticate", b'Bearer realm="chancery"'))
     if error.status == 405:
         extra.append((b"allow", b"POST"))
-    await _reply(send, error.status, Status(code=error.rpc_code, message=error.message), kind, extra)
+    await _reply(send, answer, extra)
 
 
-async def _reply(
-    send: Send,
-    status: int,
-    message: ProtobufMessage,
-    kind: str,
-    extra: list[tuple[bytes, bytes]] | None = None,
-) -> None:
-    """The message in the form the request had."""
-    body = orjson.dumps(MessageToDict(message)) if kind == JSON else message.SerializeToString()
+async def _reply(send: Send, answer: Answer, extra: list[tuple[bytes, bytes]] | None = None) -> None:
     headers = [
-        (b"content-type", kind.encode()),
-        (b"content-length", str(len(body)).encode()),
+        (b"content-type", answer.media.encode()),
+        (b"content-length", str(len(answer.body)).encode()),
         (b"x-content-type-options", b"nosniff"),
         *(extra or []),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 import psycopg
@@ -49,8 +50,11 @@ class KeyRing:
         self._touching: set[asyncio.Task[None]] = set()
 
     async def source_of(self, authorization: str) -> UUID:
-        """The principal that reports with this header; Unauthenticated or Forbidden otherwise."""
-        scheme, _, token = authorization.partition(" ")
+        """The principal that reports with this header; Unauthenticated or Forbidden otherwise.
+
+        OTEL_EXPORTER_OTLP_HEADERS is percent-encoded, and the JavaScript exporters (Claude Code) send it as it stands.
+        """
+        scheme, _, token = unquote(authorization).partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise Unauthenticated("send an ingest key: authorization: Bearer chy_...")
         known = await self._know(token.strip().encode())

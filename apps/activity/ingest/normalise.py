@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -61,21 +62,27 @@ class Origin:
     source_id: UUID
     received_at: Any
     resource_id: UUID
+    resource: dict[str, Any]
     scope_name: str
     scope_version: str
     dialect: Dialect
 
-    service_name: str
-    declared_agent_id: str
+    @cached_property
+    def service_name(self) -> str:
+        return str(self.resource.get("service.name", ""))[:LONGEST_NAME]
+
+    @cached_property
+    def declared_agent_id(self) -> str:
+        return str(self.resource.get("chancery.agent.id", ""))[:LONGEST_NAME]
 
 
 def spans_of(request: ExportTraceServiceRequest, source_id: UUID) -> Batch:
     """Every span as a row; one with a missing or malformed id is refused, the others kept."""
     batch = Batch()
     for group in request.resource_spans:
-        for origin, spans in _origins(group.resource, group.scope_spans, "spans", source_id, batch):
+        for origin, spans in origins(group.resource, group.scope_spans, "spans", source_id, batch):
             for span in spans:
-                _add(_checked_span_row, span, origin, batch)
+                add(_checked_span_row, span, origin, batch)
     return batch
 
 
@@ -83,34 +90,31 @@ def logs_of(request: ExportLogsServiceRequest, source_id: UUID) -> Batch:
     """Every log record as a row, with an id made of its content: a log record has none of its own."""
     batch = Batch()
     for group in request.resource_logs:
-        for origin, records in _origins(group.resource, group.scope_logs, "log_records", source_id, batch):
+        for origin, records in origins(group.resource, group.scope_logs, "log_records", source_id, batch):
             for record in records:
-                _add(_log_row, record, origin, batch)
+                add(_log_row, record, origin, batch)
     return batch
 
 
-def _origins(
+def origins(
     resource: Any, scopes: Any, items: str, source_id: UUID, batch: Batch
 ) -> Iterator[tuple[Origin, Any]]:
+    """Each scope of a resource with its items (spans, records, metrics); the resource goes into the batch."""
     described = plain_attributes(resource.attributes)
     digest = blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
     resource_id, received_at = UUID(bytes=digest), moment(time.time_ns())
     batch.resources[resource_id] = described
-    service_name = str(described.get("service.name", ""))[:LONGEST_NAME]
-    declared_agent_id = str(described.get("chancery.agent.id", ""))[:LONGEST_NAME]
     for scope in scopes:
         name, version = clean(scope.scope.name)[:LONGEST_NAME], clean(scope.scope.version)[:LONGEST_NAME]
         dialect = dialect_of(name, version)
-        origin = Origin(
-            source_id, received_at, resource_id, name, version, dialect, service_name, declared_agent_id
-        )
+        origin = Origin(source_id, received_at, resource_id, described, name, version, dialect)
         yield origin, getattr(scope, items)
 
 
-def _add(row_of: Callable[[Any, Origin], Row], record: Any, origin: Origin, batch: Batch) -> None:
+def add(reader: Callable[[Any, Origin], Row], record: Any, origin: Origin, batch: Batch) -> None:
     """The record's row, or its refusal: one odd record does not cost the others of its request."""
     try:
-        batch.rows.append(row_of(record, origin))
+        batch.rows.append(reader(record, origin))
     except Malformed as error:
         batch.reject(error.message)
     except Exception:
@@ -140,7 +144,7 @@ def _span_row(span: Any, origin: Origin) -> Row:
     name = clean(span.name)
     start_ns = span.start_time_unix_nano or span.end_time_unix_nano
     key = derived_id(start_ns // 1_000_000, origin.source_id.bytes, span.trace_id, span.span_id)
-    return _row(
+    return row_of(
         origin,
         attributes,
         id=key,
@@ -166,7 +170,7 @@ def _log_row(record: Any, origin: Origin) -> Row:
     )
     time_ns = record.time_unix_nano or record.observed_time_unix_nano
     content = record.SerializeToString(deterministic=True)
-    return _row(
+    return row_of(
         origin,
         attributes,
         id=derived_id(time_ns // 1_000_000, origin.source_id.bytes, origin.resource_id.bytes, content),
@@ -182,7 +186,8 @@ def _log_row(record: Any, origin: Origin) -> Row:
     )
 
 
-def _row(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
+def row_of(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
+    """A row: `own` is what is not read out of the attributes."""
     told = read_columns(attributes, origin.dialect)
     provider = worded(told.get("provider"))
     kind = own["kind"]

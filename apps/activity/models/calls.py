@@ -81,6 +81,11 @@ class ToolCall(models.Model):
         db_default=False,
         help_text="Some report proves that the tool ran, so it was not refused.",
     )
+    is_refused = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whoever stands at the call (a hook, the client library) reported that it refused it.",
+    )
     error_type = models.TextField(blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     request_model = models.TextField(blank=True, default="")

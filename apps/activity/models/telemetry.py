@@ -22,7 +22,7 @@ class Resource(models.Model):
 
 
 class Span(models.Model):
-    """A span or log record as it arrived, with what the dialect tables read out of it.
+    """A span, log record, metric, event or hook as it arrived, with what the dialect tables read out of it.
 
     Partitioned by RANGE (id). `attributes` keeps everything, known or not. Written by COPY at the ingest
     door, never changed.
@@ -31,6 +31,9 @@ class Span(models.Model):
     class Signal(models.TextChoices):
         SPAN = "span", "Span"
         LOG = "log", "Log record"
+        METRIC = "metric", "Metric"
+        EVENT = "event", "Event"
+        HOOK = "hook", "Hook"
 
     id = models.UUIDField(primary_key=True, editable=False)
     source_id = models.UUIDField()

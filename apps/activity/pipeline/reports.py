@@ -14,12 +14,13 @@ from django.utils import timezone
 
 from apps.activity.ingest.dialects import named_dialect
 from apps.activity.ingest.normalise import STATUS_MESSAGE
-from apps.activity.ingest.reading import clean, parsed, read, text
+from apps.activity.ingest.reading import LONGEST_NAME, clean, parsed, read, text
 from apps.activity.pipeline.trace import Found, SpanView, Trace, arguments_of
 
 LONGEST_PAYLOAD = 32_768
 LONGEST_MESSAGE = 500
 STATUS_ORDER = {"unset": 0, "ok": 1, "error": 2, "denied": 3}
+OUTRIGHT = frozenset({"event", "hook"})  # signals of whoever stands at the call and may refuse it
 REFUSED = frozenset({"reject", "rejected", "denied", "deny"})
 
 
@@ -48,6 +49,7 @@ class Report:
     is_cut: bool
     status: str
     ran: bool
+    is_refused: bool
     error_type: str
     error_message: str
     request_model: str
@@ -95,6 +97,7 @@ def report_of(span: SpanView, trace: Trace) -> Report:
         result=result,
         is_cut=arguments_cut or result_cut,
         status=_status(span, trace),
+        is_refused=span.signal in OUTRIGHT and span.status == "denied",
         ran=any(_tells_of_a_run(one) for one in (span, *trace.parts_of(span))),
         error_type=_error_type(span, trace),
         error_message=_error_message(span, trace),
@@ -109,6 +112,8 @@ def framework_of(span: SpanView) -> str:
     """The framework behind a record, by its dialect and scope; '' when nobody says."""
     if span.dialect in ("claude-code", "codex", "strands"):
         return span.dialect
+    if span.dialect == "chancery":
+        return clean(str(span.attributes.get("framework", ""))[:LONGEST_NAME])
     for words in ("langchain", "openai_agents", "smolagents", "agno", "crewai", "pydantic-ai", "autogen"):
         if words in span.scope_name:
             return words.replace("_", "-")
@@ -118,10 +123,11 @@ def framework_of(span: SpanView) -> str:
 def merged(first: Report, second: Report) -> Report:
     """Both as one: the graver status, the longer span of time, the first that says something.
 
-    What ran was not refused, whatever its reporter says besides.
+    What ran was not refused, whatever its telemetry says besides; but whoever stands at the call and refused it
+    knows better than telemetry, which often writes the refusal down as a result.
     """
-    ran = first.ran or second.ran
-    believed = [one for one in (first, second) if not (ran and one.status == "denied")]
+    ran, is_refused = first.ran or second.ran, first.is_refused or second.is_refused
+    believed = _believed(first, second, ran)
     graver = max(believed or (first, second), key=lambda one: STATUS_ORDER[one.status])
     spans = [one for one in (first, second) if one.signal == "span"] or [first, second]
     ends = [one.ended_at for one in spans if one.ended_at]
@@ -141,9 +147,15 @@ def merged(first: Report, second: Report) -> Report:
         is_cut=first.is_cut or second.is_cut,
         status=graver.status if believed else "ok",
         ran=ran,
+        is_refused=is_refused,
         error_type=graver.error_type or first.error_type or second.error_type,
         error_message=graver.error_message or first.error_message or second.error_message,
     )
+
+
+def _believed(first: Report, second: Report, ran: bool) -> list[Report]:
+    refusals = [one for one in (first, second) if one.is_refused]
+    return refusals or [one for one in (first, second) if not (ran and one.status == "denied")]
 
 
 def not_later_than_now(moment: datetime) -> datetime:
@@ -199,9 +211,9 @@ def _agent(found: Found) -> dict[str, Any]:
 
 
 def _times(span: SpanView) -> tuple[datetime, datetime | None]:
-    """A log record comes at the end of what it tells of: its start is that less the duration."""
+    """A log record or hook comes at the end of what it tells of: its start is that less the duration."""
     duration = span.attributes.get("duration_ms")
-    if span.signal == "log" and isinstance(duration, (int, float, str)):
+    if span.signal in ("log", "hook") and isinstance(duration, (int, float, str)):
         try:
             return span.started_at - timedelta(milliseconds=float(duration)), span.started_at
         except (ValueError, OverflowError):
@@ -211,6 +223,8 @@ def _times(span: SpanView) -> tuple[datetime, datetime | None]:
 
 def _status(span: SpanView, trace: Trace) -> str:
     """In order: refused by a person or hook before it ran, OTLP status, the tool's own status, its execution, ok."""
+    if span.signal in OUTRIGHT:
+        return span.status
     records = [span, *trace.parts_of(span)]
     if _is_refused(records):
         return "denied"

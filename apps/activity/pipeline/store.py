@@ -27,7 +27,7 @@ SETTLED_WITHIN = timedelta(days=7)
 MERGED = (
     "ended_at", "started_at", "duration_ms", "tool_name", "mcp_server", "call_id", "conversation_id", "agent_name",
     "service_name", "arguments", "result", "is_cut", "status", "error_type", "error_message", "request_model",
-    "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id", "ran",
+    "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id", "ran", "is_refused",
 )  # fmt: skip
 VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
 CLAIM = """

@@ -100,10 +100,13 @@ class Trace:
         agent = next((s.agent_name for s in line if s.agent_name), "")
         declared = next((s.declared_agent_id for s in line if s.declared_agent_id), "")
         conversation = next((s.conversation_id for s in line if s.conversation_id), "")
-        settled = 1 if named_dialect(span.dialect).service_is_agent else _settled_at(line)
-        complete = settled > 0 or (span.signal == "span" and not self.has_gap_above(line))
+        by_service = named_dialect(span.dialect).service_is_agent
+        settled = 1 if by_service else _settled_at(line)
+        told_whole = span.signal == "event" or (span.signal == "span" and not self.has_gap_above(line))
+        complete = settled > 0 or told_whole
         path = frozenset(s.id for s in (line[:settled] if settled else line))
-        return Found(agent or _from_agent_span(line), declared, conversation, complete, path)
+        named = agent if by_service else agent or _from_agent_span(line)
+        return Found(named, declared, conversation, complete, path)
 
     def call_id_of(self, span: SpanView) -> str:
         """The LLM's id of a call whose span does not carry it: from the parent's list of calls, else from

@@ -13,7 +13,7 @@ from apps.activity.services import stand_gravest
 TOLD = (
     "trace_id", "parent_span_id", "started_at", "ended_at", "tool_name", "mcp_server", "call_id",
     "conversation_id", "service_name", "agent_name", "arguments", "result", "is_cut", "status", "error_type",
-    "error_message", "request_model", "response_model", "ran",
+    "error_message", "request_model", "response_model", "ran", "is_refused",
 )  # fmt: skip
 
 
@@ -93,12 +93,16 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
 
 
 def _fill(call: ToolCall, report: Report, work: Work) -> None:
-    """Bring what a report says into a call; another status is judged again."""
-    before = call.status
+    """Bring what a report says into a call; another status is judged again, and a refusal beside a run."""
+    before = _judged_by(call)
     _bring(call, merged(_as_report(call, report), report) if call.sources else report)
     call.sources = sorted({*call.sources, report.signal})
-    if call.agent_id is None or call.status != before:
+    if call.agent_id is None or _judged_by(call) != before:
         work.to_judge.add(call.pk)
+
+
+def _judged_by(call: ToolCall) -> tuple[str, bool]:
+    return call.status, call.is_refused and call.ran
 
 
 def _bring(call: ToolCall, told: Report) -> None:

@@ -77,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     scan.add_argument("--seconds", type=float, default=Limits.seconds, help="longest time to scan")
     applying.add_command(commands)
+    commands.add_parser(
+        "hook", help="for hooks of Claude Code and Codex: chancery hook --help", add_help=False
+    )
     return parser
 
 

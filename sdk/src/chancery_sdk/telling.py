@@ -1,0 +1,127 @@
+"""What is told of a call, as CloudEvents; what is asked and answered. Plain values, nothing is sent here."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from chancery_sdk.tracing import current_traceparent
+
+STARTED, FINISHED, DENIED, HANDOVER, OUTCOME = (
+    "ai.chancery.tool_call.started", "ai.chancery.tool_call.finished", "ai.chancery.tool_call.denied",
+    "ai.chancery.handover", "ai.chancery.outcome",
+)  # fmt: skip
+LONGEST_PAYLOAD: Final = 32_768
+GOES_ON: Final = frozenset({"allow", "notify"})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One tool call. `call_id` is the model's own id and joins what others report; where there is none, one is made that joins
+    what this client says.
+
+    `conversation_id` is the one telemetry carries. `agent` is the agent's name as telemetry has it.
+    """
+
+    tool: str
+    arguments: Any = None
+    call_id: str = ""
+    conversation_id: str = ""
+    mcp_server: str = ""
+    agent: str = ""
+    model: str = ""
+    framework: str = ""
+    service: str = ""
+    began: float = field(default_factory=time.monotonic, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.call_id:
+            object.__setattr__(self, "call_id", f"sdk_{uuid4().hex}")
+
+    @property
+    def duration_ms(self) -> float:
+        return round((time.monotonic() - self.began) * 1000, 3)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """May the call be made? `asked` is False when nobody could be asked and the fallback answered."""
+
+    outcome: str
+    reason: str = ""
+    code: str = ""
+    decision_id: str = ""
+    asked: bool = True
+
+    @property
+    def allowed(self) -> bool:
+        """False for what is denied, held for a person, or answered in a word this client does not know."""
+        return self.outcome in GOES_ON
+
+    @property
+    def words(self) -> str:
+        """What the model is told instead of a result."""
+        return f"Refused by Chancery: {self.reason or self.code or 'no reason was given'}"
+
+
+def fallback(fail_closed: bool, why: str) -> Verdict:
+    """The answer when nobody answered."""
+    return Verdict("deny" if fail_closed else "allow", why, "sdk.not_asked", asked=False)
+
+
+def question(call: Call, agent_id: str) -> dict[str, Any]:
+    """The body of POST /api/v1/decisions."""
+    told = {
+        "tool": call.tool, "mcp_server": call.mcp_server, "call_id": call.call_id[:255],
+        "conversation_id": call.conversation_id[:255],
+    }  # fmt: skip
+    return told | ({"agent": agent_id} if agent_id else {})
+
+
+def answer(body: Mapping[str, Any]) -> Verdict:
+    told = {name: str(body.get(name) or "") for name in ("outcome", "reason", "code", "id")}
+    return Verdict(told["outcome"], told["reason"], told["code"], told["id"])
+
+
+def event(kind: str, source: str, data: Mapping[str, Any], traceparent: str = "") -> bytes:
+    """A CloudEvent of now as JSON; what is longer than is kept is cut to its beginning."""
+    told = {name: _bounded(value) for name, value in data.items() if value not in (None, "")}
+    whole = {
+        "specversion": "1.0", "id": str(uuid4()), "source": source[:255] or "chancery-sdk", "type": kind,
+        "time": datetime.now(UTC).isoformat(), "datacontenttype": "application/json", "data": told,
+    }  # fmt: skip
+    context = traceparent or current_traceparent()
+    return json.dumps(whole | ({"traceparent": context} if context else {}), default=_plain).encode()
+
+
+def told_of(call: Call) -> dict[str, Any]:
+    """What every event of a call says."""
+    return {
+        "tool": call.tool, "mcp_server": call.mcp_server, "call_id": call.call_id, "agent": call.agent,
+        "conversation_id": call.conversation_id, "model": call.model, "framework": call.framework,
+        "service": call.service,
+    }  # fmt: skip
+
+
+def error_of(error: BaseException | str) -> dict[str, str]:
+    if isinstance(error, str):
+        return {"type": "", "message": error[:500]}
+    return {"type": type(error).__name__, "message": str(error)[:500]}
+
+
+def _bounded(value: Any) -> Any:
+    words = value if isinstance(value, str) else json.dumps(value, default=_plain)
+    return value if len(words) <= LONGEST_PAYLOAD else words[:LONGEST_PAYLOAD]
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for: a model as its fields, anything else as its text."""
+    dump = getattr(value, "model_dump", None)
+    if callable(dump) and not isinstance(value, type):
+        return dump(mode="json")
+    return str(value)[:LONGEST_PAYLOAD]
