@@ -1,12 +1,26 @@
+from apps.activity.models.behaviour import (
+    Alert,
+    Baseline,
+    BehaviourCursor,
+    CallScore,
+    DetectorSetting,
+    Severity,
+)
 from apps.activity.models.calls import CallKey, FeedPosition, Outcome, ToolCall, ToolCallQuerySet
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
+    "Alert",
+    "Baseline",
+    "BehaviourCursor",
     "CallKey",
+    "CallScore",
+    "DetectorSetting",
     "FeedPosition",
     "OutboxItem",
     "Outcome",
     "Resource",
+    "Severity",
     "Span",
     "ToolCall",
     "ToolCallQuerySet",
