@@ -1,5 +1,6 @@
 """Activity by the clock."""
 
+import threading
 import time
 
 from celery import shared_task
@@ -10,6 +11,7 @@ from apps.activity.partitions import create_partitions
 from apps.kit.embeddings import local_embedder, model_name
 
 SCORES_FOR_S = 20.0
+_scoring = threading.Lock()  # one run in this process; between processes the cursor decides
 
 
 @shared_task(name="activity.create_partitions")
@@ -22,8 +24,17 @@ def make_partitions() -> int:
 def score_calls() -> int:
     """Every three seconds: hold new calls against what is usual for their agents; returns how many were read.
 
-    Works off what waits for 20 seconds, then lets the questions of searchers through.
+    Works off what waits for 20 seconds at most; the next run goes on from there.
     """
+    if not _scoring.acquire(blocking=False):
+        return 0
+    try:
+        return _score_what_waits()
+    finally:
+        _scoring.release()
+
+
+def _score_what_waits() -> int:
     embed = local_embedder(model_name()).embed
     until, done = time.monotonic() + SCORES_FOR_S, 0
     while time.monotonic() < until:

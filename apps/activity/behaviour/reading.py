@@ -16,6 +16,7 @@ from uuid import UUID
 import numpy as np
 import orjson
 from django.db import connection
+from numpy.typing import NDArray
 
 from apps.activity.behaviour.acts import Act
 from apps.activity.behaviour.distance import Situation, Vectors, signs_of
@@ -32,6 +33,7 @@ TraceKey = tuple[UUID, bytes]
 TalkKey = tuple[UUID | None, UUID, str]
 BACK = timedelta(days=1)
 MOST_EARLIER = 40
+EMBEDDED_AT_ONCE = 32
 RECENT = """
 SELECT c.id, c.agent_id, c.source_id, c.conversation_id FROM unnest(%s::uuid[]) AS wanted (agent_id)
 CROSS JOIN LATERAL (
@@ -131,9 +133,11 @@ def _situation(call: ToolCall, told: Mapping[TraceKey, Told], talk: Sequence[Too
 
 def _vectors(situations: Iterable[Situation], embed: Embed) -> Vectors:
     texts = list(dict.fromkeys(text for one in situations for text in one.texts()))
-    return {
-        text: np.asarray(vector, dtype=np.float32) for text, vector in zip(texts, embed(texts), strict=True)
-    }
+    found: dict[str, NDArray[np.float32]] = {}
+    for start in range(0, len(texts), EMBEDDED_AT_ONCE):  # in between, the questions of searchers are answered
+        part = texts[start : start + EMBEDDED_AT_ONCE]
+        found.update(zip(part, (np.asarray(one, dtype=np.float32) for one in embed(part)), strict=True))
+    return found
 
 
 def _before(call: ToolCall, talk: Sequence[ToolCall]) -> list[ToolCall]:

@@ -16,6 +16,7 @@ from apps.activity.behaviour.profile import Profile
 
 LEAST_CALLS: Final = 30
 BAR_HOLDS: Final = 25  # calls until the bar is set anew
+COLD: Final = 10  # calls whose scores tell nothing: all was new then
 ROUTINE: Final = 2
 MOST_ALARMS: Final = 200
 OF_REQUEST: Final = frozenset({"distance", "instruction", "provenance"})
@@ -60,7 +61,7 @@ class Watch:
         cause = self._cause(act, judgement, bar) if self.is_ready else ""
         profile.scored += 1
         is_usual = not cause or self._may_be_usual(judgement, bar)
-        if is_usual and judgement.score <= bar.far:
+        if is_usual and judgement.score <= bar.far and profile.learnt >= COLD:
             profile.remember(judgement.score)
         if is_usual or not _is_of_request(judgement):
             profile.learn(act)

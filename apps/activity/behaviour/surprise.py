@@ -21,7 +21,7 @@ WIDEST: Final = 12.0
 LEAST_WIDTH: Final = 0.25
 ENOUGH: Final = 12  # values before a spread says what is usual
 LOOP: Final = 4
-LOOP_NATS: Final = 1.5
+LEAST_HOURS: Final = 24  # at work, before hours say when an agent rests
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,15 @@ def argument_range(act: Act, profile: Profile) -> Iterator[Surprise]:
 
 
 def loop(act: Act, profile: Profile) -> Iterator[Surprise]:
-    most = profile.repeats.high if profile.repeats.count else 0.0
-    if act.repeats >= LOOP and act.repeats > most:
-        words = f"The same call of {act.tool} was made {act.repeats + 1} times in a row; the most so far was {most + 1:.0f}."
-        yield Surprise("loop", act.tool, min(WIDEST, LOOP_NATS * (act.repeats - most)), words)
+    usual = profile.repeats
+    if act.repeats >= LOOP and usual.count >= ENOUGH:
+        words = f"The same call of {act.tool} was made {act.repeats + 1} times in a row; usual is {usual.typical + 1:.0f}."
+        yield Surprise("loop", act.tool, _of_distance(usual, act.repeats), words)
 
 
 def night_work(act: Act, profile: Profile) -> Iterator[Surprise]:
     hour = act.started_at.astimezone(UTC).hour
-    if NIGHT[1] <= hour < NIGHT[0]:
+    if NIGHT[1] <= hour < NIGHT[0] or len(profile.by_hour) < LEAST_HOURS:
         return
     total = sum(profile.hours.values())
     near = sum(profile.hours.get(str((hour + step) % 24), 0.0) for step in (-1, 0, 1))
