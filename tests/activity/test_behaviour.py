@@ -112,7 +112,9 @@ def test_where_no_request_is_known_its_detectors_are_silent_and_the_others_are_n
     assert (rolling.calls, rolling.profile["signs"]) == (41, {})
 
 
-def test_each_call_is_scored_once_whatever_dies_in_between(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_call_is_scored_once_whatever_dies_in_between(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     post(request([tool_span() for _ in range(12)]), token)
     drain()
 

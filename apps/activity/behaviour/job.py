@@ -36,6 +36,7 @@ AT_ONCE = 400
 SETTLES_AFTER = timedelta(seconds=4)  # until then the spans that hold the request may still come
 TOO_FAR_BEHIND = 20_000  # calls; then requests are not compared, which takes most of the time
 TOLD_CAUSES = 4
+LEAST_TOLD = 2.5
 KEPT_FOR = timedelta(days=30)
 
 
@@ -153,7 +154,7 @@ def _score(call: ToolCall, scored: Scored, alert: object, now: datetime) -> Call
     causes = [
         {"detector": one.detector, "nats": round(one.nats, 2), "reason": one.reason}
         for one in scored.judgement.causes[:TOLD_CAUSES]
-        if one.nats >= 1
+        if one.nats >= LEAST_TOLD
     ]
     return CallScore(
         call_id=call.pk, agent_id=call.known_agent_id, alert=alert if scored.cause else None,  # type: ignore[misc]

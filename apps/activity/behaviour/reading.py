@@ -134,7 +134,9 @@ def _situation(call: ToolCall, told: Mapping[TraceKey, Told], talk: Sequence[Too
 def _vectors(situations: Iterable[Situation], embed: Embed) -> Vectors:
     texts = list(dict.fromkeys(text for one in situations for text in one.texts()))
     found: dict[str, NDArray[np.float32]] = {}
-    for start in range(0, len(texts), EMBEDDED_AT_ONCE):  # in between, the questions of searchers are answered
+    for start in range(
+        0, len(texts), EMBEDDED_AT_ONCE
+    ):  # in between, the questions of searchers are answered
         part = texts[start : start + EMBEDDED_AT_ONCE]
         found.update(zip(part, (np.asarray(one, dtype=np.float32) for one in embed(part)), strict=True))
     return found

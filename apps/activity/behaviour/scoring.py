@@ -13,6 +13,7 @@ from apps.activity.behaviour.acts import Act
 from apps.activity.behaviour.calibration import DEFAULT_RATE, Bar, bar_of, is_over_its_rate
 from apps.activity.behaviour.combining import Judgement, judge
 from apps.activity.behaviour.profile import Profile
+from apps.kit.ui.formats import number
 
 LEAST_CALLS: Final = 30
 BAR_HOLDS: Final = 25  # calls until the bar is set anew
@@ -29,6 +30,11 @@ class Rules:
     rate: float = DEFAULT_RATE
     off: frozenset[str] = frozenset()
     least_calls: int = LEAST_CALLS
+
+    @property
+    def rate_words(self) -> str:
+        """`one call in 1,000`, for people."""
+        return f"one call in {number(round(1 / self.rate))}" if self.rate > 0 else "no call"
 
 
 @dataclass(frozen=True)

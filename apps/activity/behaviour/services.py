@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +20,7 @@ from apps.agents.models import Agent
 from apps.identity.access import require
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
-from apps.identity.services.ledger import record_act
+from apps.identity.services.ledger import Act, record_act, record_acts
 from apps.kit.errors import Conflict, InvalidInput, require_reason
 
 LONGEST_SNOOZE = timedelta(days=90)
@@ -82,7 +83,9 @@ def snooze_alert(alert: Alert, until: datetime, *, actor: Principal, reason: str
 
 
 @transaction.atomic
-def set_detector(agent: Agent | None, choice: Choice, *, actor: Principal, reason: str = "") -> DetectorSetting:
+def set_detector(
+    agent: Agent | None, choice: Choice, *, actor: Principal, reason: str = ""
+) -> DetectorSetting:
     """Switch a detector, or set the alarm rate or the calls a baseline needs, for one agent or for the fleet."""
     if agent is None:
         require(actor, Permission.POLICY_EDIT)
@@ -107,31 +110,40 @@ def set_detector(agent: Agent | None, choice: Choice, *, actor: Principal, reaso
 
 
 @transaction.atomic
-def freeze_baseline(agent: Agent, *, actor: Principal) -> Baseline | None:
-    """Keep what is usual for the agent now as its certified baseline, beside the one that goes on learning.
+def freeze_baselines(agents: Iterable[Agent], *, actor: Principal) -> list[Baseline]:
+    """Keep what is usual for these agents now as their certified baselines, beside those that go on learning.
 
-    Called by whoever certifies, in its transaction and under its permission. None for an agent that never acted.
+    Called by whoever certifies, in its transaction and under its permission. Nothing is kept of an agent that never
+    acted. Three queries for any number of agents.
     """
-    rolling = Baseline.objects.filter(agent=agent, kind=Baseline.Kind.ROLLING).order_by("-updated_at").first()
-    if rolling is None:
-        return None
-    frozen = Baseline.objects.create(
-        agent=agent,
-        version=rolling.version,
-        environment=rolling.environment,
-        kind=Baseline.Kind.CERTIFIED,
-        profile=rolling.profile,
-        calls=rolling.calls,
-        frozen_at=timezone.now(),
-        frozen_by=actor,
-    )
-    record_act(
-        "activity.baseline.frozen",
-        actor=actor,
-        target=("agent", agent.pk),
-        detail={"baseline": frozen.pk, "calls": frozen.calls},
+    rolling = Baseline.objects.filter(agent__in=list(agents), kind=Baseline.Kind.ROLLING)
+    newest = rolling.order_by("agent_id", "-updated_at").distinct("agent_id")
+    now = timezone.now()
+    frozen = [
+        Baseline(
+            agent_id=one.agent_id, version_id=one.version_id, environment=one.environment, profile=one.profile,
+            kind=Baseline.Kind.CERTIFIED, calls=one.calls, frozen_at=now, frozen_by=actor,
+        )
+        for one in newest
+    ]  # fmt: skip
+    Baseline.objects.bulk_create(frozen)
+    record_acts(
+        [
+            Act(
+                "activity.baseline.frozen",
+                actor,
+                ("agent", one.agent_id),
+                detail={"baseline": one.pk, "calls": one.calls},
+            )
+            for one in frozen
+        ]
     )
     return frozen
+
+
+def freeze_baseline(agent: Agent, *, actor: Principal) -> Baseline | None:
+    """As above for one agent; None for one that never acted."""
+    return next(iter(freeze_baselines([agent], actor=actor)), None)
 
 
 def _locked(alert: Alert, actor: Principal) -> Alert:
@@ -192,7 +204,12 @@ def _record(alert: Alert, verb: str, actor: Principal, reason: str, **more: obje
         actor=actor,
         target=("agent", alert.agent_id),
         reason=reason.strip(),
-        detail={"alert": alert.pk, "detector": alert.detector, "title": BY_NAME[alert.detector].title, **more},
+        detail={
+            "alert": alert.pk,
+            "detector": alert.detector,
+            "title": BY_NAME[alert.detector].title,
+            **more,
+        },
     )
 
 
@@ -214,4 +231,3 @@ def _words_of(choice: Choice) -> str:
         return f"the detector {BY_NAME[choice.detector].title.lower()} {state}"
     rate = "as the fleet has it" if choice.rate is None else f"{choice.rate:g}"
     return f"the share of calls that may give an alarm to {rate}"
-

@@ -147,11 +147,11 @@ def surprises(act: Act, profile: Profile, off: Iterable[str] = ()) -> list[Surpr
 
 
 def _of_new(profile: Profile, counts: Counts) -> float:
-    return -log((profile.once(counts) + 1) / (profile.calls + 1))
+    return max(0.0, -log((profile.once(counts) + 1) / (profile.calls + 1)))
 
 
 def _of_new_in(profile: Profile, known: Counts) -> float:
-    return -log((profile.once(known) + 1) / (sum(known.values()) + 1))
+    return max(0.0, -log((profile.once(known) + 1) / (sum(known.values()) + 1)))
 
 
 def _of_distance(spread: Spread, value: float) -> float:
