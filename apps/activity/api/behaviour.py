@@ -75,23 +75,23 @@ class AlertViewSet(viewsets.ReadOnlyModelViewSet[Alert]):
     @action(detail=True, methods=["post"])
     def fine(self, request: Request, pk: Any = None) -> Response:
         """This was fine: the baseline learns it."""
-        told = body_of(request, FineWrite)
-        return self._told(call_fine(self.get_object(), reason=told["reason"], actor=actor_of(request)))
+        alert, told = self.get_object(), body_of(request, FineWrite)
+        return self._told(call_fine(alert, reason=told["reason"], actor=actor_of(request)))
 
     @extend_schema(request=ReasonWrite, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def confirm(self, request: Request, pk: Any = None) -> Response:
         """This was wrong: it never counts as usual."""
-        told = body_of(request, ReasonWrite)
-        return self._told(confirm_alert(self.get_object(), reason=told["reason"], actor=actor_of(request)))
+        alert, told = self.get_object(), body_of(request, ReasonWrite)
+        return self._told(confirm_alert(alert, reason=told["reason"], actor=actor_of(request)))
 
     @extend_schema(request=SnoozeWrite, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def snooze(self, request: Request, pk: Any = None) -> Response:
         """Put it off until a time."""
-        told = body_of(request, SnoozeWrite)
+        alert, told = self.get_object(), body_of(request, SnoozeWrite)
         actor = actor_of(request)
-        return self._told(snooze_alert(self.get_object(), told["until"], reason=told["reason"], actor=actor))
+        return self._told(snooze_alert(alert, told["until"], reason=told["reason"], actor=actor))
 
     def _told(self, alert: Alert) -> Response:
         return Response(self.get_serializer(alert).data)

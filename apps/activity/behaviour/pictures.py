@@ -93,14 +93,15 @@ def sequences_picture(profile: Profile) -> SafeString:
     for pair, count in profile.pairs.items():
         before = pair.partition(" > ")[0]
         follows[before] = follows.get(before, 0.0) + count
-    rows = (
-        (*pair.split(" > ", 1), count, count / follows[pair.partition(" > ")[0]]) for pair, count in ranked
-    )
+    rows: list[tuple[str, str, float]] = []
+    for pair, count in ranked:
+        before, _, after = pair.partition(" > ")
+        rows.append((before, after, count / follows[before]))
     lines = format_html_join(
         "",
         '<tr><th scope="row"><code>{}</code></th><td><code>{}</code></td><td class="p3"><svg class="chart" height="12" '
         'aria-hidden="true"><rect class="c-bar" width="{}%" height="12"/></svg></td><td class="num">{}</td></tr>',
-        ((before, after, f"{100 * share:.1f}", percent(share, 0)) for before, after, _, share in rows),
+        ((before, after, f"{100 * share:.1f}", percent(share, 0)) for before, after, share in rows),
     )
     return format_html(
         '<div class="tbl"><table class="t t-compact"><caption class="vh">Which tool follows which, the most frequent first'

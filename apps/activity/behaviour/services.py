@@ -150,7 +150,7 @@ def _locked(alert: Alert, actor: Principal) -> Alert:
     """The alert's row, still unanswered, for somebody who may answer it. The baseline first, as the job does."""
     if alert.baseline_id is not None:
         Baseline.objects.select_for_update(of=("self",)).filter(pk=alert.baseline_id).first()
-    alert = Alert.objects.select_for_update(of=("self",)).select_related("agent").get(pk=alert.pk)
+    alert = Alert.objects.select_for_update(of=("self",)).select_related("agent", "baseline").get(pk=alert.pk)
     require_for(actor, Permission.ALERTS_ANSWER, alert.agent)
     if not alert.is_unanswered:
         raise Conflict("This alert is answered already.", code="activity.alert.answered")
@@ -158,12 +158,13 @@ def _locked(alert: Alert, actor: Principal) -> Alert:
 
 
 def _profile_of(alert: Alert) -> Profile | None:
-    baseline = Baseline.objects.filter(pk=alert.baseline_id).first()
-    return Profile.from_json(baseline.profile) if baseline is not None else None
+    return Profile.from_json(alert.baseline.profile) if alert.baseline is not None else None
 
 
 def _keep_profile(alert: Alert, profile: Profile) -> None:
-    Baseline.objects.filter(pk=alert.baseline_id).update(profile=profile.as_json(), calls=profile.learnt)
+    if alert.baseline is not None:
+        alert.baseline.profile, alert.baseline.calls = profile.as_json(), profile.learnt
+        alert.baseline.save(update_fields=["profile", "calls"])
 
 
 def _teach(profile: Profile, alert: Alert) -> None:
