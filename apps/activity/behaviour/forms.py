@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django import forms
 
@@ -41,8 +42,11 @@ class RateForm(PlainForm):
         max_value=100,
         required=False,
         label="Alarms in 1,000 calls",
-        help_text="Of calls like those before. Empty: as the fleet has it.",
     )
+
+    def __init__(self, *args: Any, otherwise: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["per_thousand"].help_text = f"Of calls like those before. Empty: {otherwise}."
 
     def rate(self) -> float | None:
         given = self.cleaned_data["per_thousand"]

@@ -99,13 +99,13 @@ def sequences_picture(profile: Profile) -> SafeString:
         rows.append((before, after, count / follows[before]))
     lines = format_html_join(
         "",
-        '<tr><th scope="row"><code>{}</code></th><td><code>{}</code></td><td class="p3"><svg class="chart" height="12" '
+        '<tr><th scope="row"><code>{}</code></th><td><code>{}</code></td><td class="p2"><svg class="chart" height="12" '
         'aria-hidden="true"><rect class="c-bar" width="{}%" height="12"/></svg></td><td class="num">{}</td></tr>',
         ((before, after, f"{100 * share:.1f}", percent(share, 0)) for before, after, share in rows),
     )
     return format_html(
         '<div class="tbl"><table class="t t-compact"><caption class="vh">Which tool follows which, the most frequent first'
-        '</caption><thead><tr><th scope="col">After</th><th scope="col">comes</th><th scope="col" class="p3"></th>'
+        '</caption><thead><tr><th scope="col">After</th><th scope="col">comes</th><th scope="col" class="p2"><span class="vh">Bar</span></th>'
         '<th scope="col" class="num">Share</th></tr></thead><tbody>{}</tbody></table></div>',
         lines,
     )

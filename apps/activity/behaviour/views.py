@@ -189,7 +189,10 @@ def _detectors(request: PageRequest, agent: Agent | None) -> dict[str, object]:
     access = access_of(request.actor)
     return {
         "rows": queries.detector_rows(agent, actor=request.actor),
-        "rate_form": RateForm(initial={"per_thousand": None if own is None else f"{own * 1000:g}"}),
+        "rate_form": RateForm(
+            initial={"per_thousand": None if own is None else f"{own * 1000:g}"},
+            otherwise="as the fleet has it" if agent else "one",
+        ),
         "may_set": may(request.actor, Permission.POLICY_EDIT, agent)
         if agent
         else access.allows(Permission.POLICY_EDIT),

@@ -92,8 +92,8 @@ def range_words(spread: Spread) -> str:
 
 
 def figure(value: float) -> str:
-    """A whole number from ten on, three digits below."""
-    return number(round(value)) if abs(value) >= 10 else f"{value:.3g}"
+    """A whole number from ten on, two digits below."""
+    return number(round(value)) if abs(value) >= 10 else f"{value:.2g}"
 
 
 def usual_range(spread: Spread) -> tuple[float, float]:
