@@ -41,14 +41,17 @@ CROSS JOIN LATERAL (
   WHERE t.agent_id = wanted.agent_id AND t.id >= %s AND t.id <= %s ORDER BY t.id DESC LIMIT 1000
 ) AS c
 """
+# The inner LIMIT keeps this a walk over the index by trace: sorted by id at once, it would walk the days by id.
 SPANS = """
 SELECT wanted.source_id, wanted.trace_id, s.started_at, s.attributes, s.kind,
   coalesce(s.input_tokens, 0) + coalesce(s.output_tokens, 0)
 FROM unnest(%s::uuid[], %s::bytea[], %s::uuid[], %s::uuid[]) AS wanted (source_id, trace_id, low, high)
 CROSS JOIN LATERAL (
-  SELECT started_at, attributes, kind, input_tokens, output_tokens FROM activity_span x
-  WHERE x.trace_id = wanted.trace_id AND x.source_id = wanted.source_id AND x.id >= wanted.low
-    AND x.id < wanted.high AND x.kind NOT IN ('tool', 'part') ORDER BY x.id LIMIT 12
+  SELECT * FROM (
+    SELECT x.id, started_at, attributes, kind, input_tokens, output_tokens FROM activity_span x
+    WHERE x.trace_id = wanted.trace_id AND x.source_id = wanted.source_id AND x.id >= wanted.low
+      AND x.id < wanted.high AND x.kind NOT IN ('tool', 'part') LIMIT 1000
+  ) AS of_trace ORDER BY id LIMIT 12
 ) AS s ORDER BY s.started_at
 """
 
