@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from apps.activity.behaviour import job
@@ -196,3 +197,23 @@ def test_an_agent_that_worked_every_hour_and_stops_gives_an_alert(token: str) ->
     alert = Alert.objects.get(detector="silence")
     assert (alert.calls, alert.first_call) == (0, None)
     assert alert.reason.startswith("No call for 8 hours")
+
+
+def test_an_owner_reads_what_is_normal_and_answers_on_the_page(token: str) -> None:
+    usual(token)
+    freeze_baseline(Agent.objects.get(), actor=factories.make_person(Role.COMPLIANCE))
+    post(request([tool_span("export_customers")]), token)
+    drain()
+    score()
+    alert = Alert.objects.get(detector="new_tool")
+    page = Client()
+    page.force_login(factories.make_person(Role.OPERATOR).person, backend="apps.identity.auth.PersonBackend")
+    told = page.get(f"/agents/{alert.agent_id}/behaviour/").content.decode()
+    assert "After lookup_order comes refund_order in 100% of its conversations." in told
+    assert "export_customers never seen before" in told, "against the certified band"
+    assert "This was fine" in told
+    assert "order_agent" in page.get("/alerts/").content.decode()
+    assert page.post(f"/alerts/{alert.pk}/fine/").status_code == 302
+    alert.refresh_from_db()
+    assert alert.state == "fine"
+    assert "0% right" in page.get("/alerts/detectors/").content.decode(), "one answer, and it was fine"
