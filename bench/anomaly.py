@@ -2,7 +2,7 @@
 
     python bench/anomaly.py            every recorded session, 5 splits, 10,000 calls for the alarm rate
     python bench/anomaly.py --file F   the same with other sessions
-    python bench/anomaly.py --quick    benign sessions and every sixth attacked one, 2 splits, 2,000 calls
+    python bench/anomaly.py --quick    benign sessions and every twelfth attacked one, 2 splits, 1,000 calls
 
 Reads open/agentdojo_open.jsonl.gz. A profile learns from half of the benign tasks; judged are the calls of all
 other sessions by the score the product gives them (apps.activity.behaviour.combining). In the harder split the
@@ -65,7 +65,7 @@ def recorded(path: Path, *, quick: bool) -> dict[str, list[dict]]:
             if row["kind"] == "tool_call":
                 sessions.setdefault(row["session"], []).append(row)
     attacked = [name for name in sessions if "+" in name]
-    left_out = set(attacked) - set(attacked[::6]) if quick else set()
+    left_out = set(attacked) - set(attacked[::12]) if quick else set()
     return {
         name: sorted(rows, key=lambda r: r["seq"]) for name, rows in sessions.items() if name not in left_out
     }
@@ -180,7 +180,7 @@ def main() -> None:
     if folder is None and asked.file is None:
         raise SystemExit("the recorded sessions are not here; set CHANCERY_DATA to their folder")
     calls = judged_calls(recorded(asked.file or folder / FILE, quick=asked.quick))
-    splits, most = (2, 2_000) if asked.quick else (5, 10_000)
+    splits, most = (2, 1_000) if asked.quick else (5, 10_000)
     told: dict[str, dict[str, float]] = {}
     began, profile = time.perf_counter(), Profile()
     for call in calls:
