@@ -45,6 +45,7 @@ try:
     BREAKER_WINDOW = timedelta(
         seconds=env.int("CHANCERY_BREAKER_WINDOW_S", default=600, validate=validate.Range(min=1))
     )
+    BASELINE_CALLS = env.int("CHANCERY_BASELINE_CALLS", default=30, validate=validate.Range(min=5))
     INGEST_MAX_BODY_BYTES = env.int("CHANCERY_INGEST_MAX_BODY_BYTES", default=4 * 1024 * 1024)
     INGEST_MAX_QUEUE_BYTES = env.int("CHANCERY_INGEST_MAX_QUEUE_BYTES", default=256 * 1024 * 1024)
     MOST_NEW_AGENTS_PER_HOUR = env.int(
@@ -184,6 +185,17 @@ CELERY_BEAT_SCHEDULE = {
         "task": "activity.create_partitions",
         "schedule": crontab(minute=7),
         "options": {"expires": 3600},
+    },
+    "score-calls": {"task": "activity.score_calls", "schedule": 3.0, "options": {"expires": 3}},
+    "look-for-silence": {
+        "task": "activity.look_for_silence",
+        "schedule": crontab(minute="*/10"),
+        "options": {"expires": 600},
+    },
+    "forget-scores": {
+        "task": "activity.forget_scores",
+        "schedule": crontab(hour=3, minute=40),
+        "options": {"expires": 12 * 3600},
     },
     "detect-drift": {
         "task": "compliance.detect_drift",

@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from redis.exceptions import RedisError
 
+from apps.activity.models import Alert
 from apps.agents.models import Agent, Candidate, State
 from apps.compliance.models import Finding
 from apps.identity.access import access_of
@@ -48,6 +49,11 @@ def open_findings(actor: Principal) -> int:
     return Finding.objects.visible_to(actor).filter(status=Finding.Status.OPEN).count()
 
 
+def waiting_alerts(actor: Principal) -> int:
+    """Alerts that wait for an answer; one query."""
+    return Alert.objects.visible_to(actor).waiting().count()
+
+
 def failed_webhooks(actor: Principal) -> int | None:
     """Webhooks that Chancery disabled because nothing was taken, None for none of them; one query."""
     return endpoints_visible_to(actor).filter(is_enabled=False).exclude(disabled_reason="").count() or None
@@ -70,6 +76,9 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         (
             Entry("Home", "home", "home"),
             Entry("Live feed", "activity:feed", "feed", Permission.ACTIVITY_VIEW),
+            Entry(
+                "Alerts", "activity:alerts", "anomaly", Permission.ACTIVITY_VIEW, waiting_alerts, is_turn=True
+            ),
             Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW, open_findings),
         ),
     ),

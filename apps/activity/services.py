@@ -46,12 +46,18 @@ class Verdict:
 
 @transaction.atomic
 def record_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Write verdicts. Two queries for any number of calls."""
+    """Write verdicts. Two queries for any number of calls.
+
+    The pipeline and the scoring job both judge: the rows are locked, or one would write over what the other said.
+    """
     if not verdicts:
         return
     rows = ToolCall.objects.only("outcome", "outcome_reason", "outcome_code", "judged_at", "verdicts")
-    calls = {call.pk: call for call in rows.filter(pk__in=[v.call_id for v in verdicts])}
+    locked = rows.select_for_update().filter(pk__in=[v.call_id for v in verdicts]).order_by("pk")
+    calls = {call.pk: call for call in locked}
     for verdict in verdicts:
+        if verdict.call_id not in calls:
+            continue  # it was joined with another call meanwhile
         calls[verdict.call_id].verdicts[verdict.judge] = [verdict.outcome, verdict.reason, verdict.code]
     for call in calls.values():
         stand_gravest(call)

@@ -1,12 +1,57 @@
 """Activity by the clock."""
 
+import threading
+import time
+
 from celery import shared_task
 from django.conf import settings
 
+from apps.activity.behaviour import job
 from apps.activity.partitions import create_partitions
+from apps.kit.embeddings import local_embedder, model_name
+
+SCORES_FOR_S = 20.0
+_scoring = threading.Lock()  # one run in this process; between processes the cursor decides
 
 
 @shared_task(name="activity.create_partitions")
 def make_partitions() -> int:
     """Hourly: make the partitions of the coming days; returns how many were new."""
     return create_partitions(settings.PARTITION_DAYS_AHEAD)
+
+
+@shared_task(name="activity.score_calls", queue="embeddings")
+def score_calls() -> int:
+    """Every three seconds: hold new calls against what is usual for their agents; returns how many were read.
+
+    Works off what waits for 20 seconds at most; the next run goes on from there.
+    """
+    if not _scoring.acquire(blocking=False):
+        return 0
+    try:
+        return _score_what_waits()
+    finally:
+        _scoring.release()
+
+
+def _score_what_waits() -> int:
+    embed = local_embedder(model_name()).embed
+    until, done = time.monotonic() + SCORES_FOR_S, 0
+    while time.monotonic() < until:
+        read = job.score_once(embed)
+        done += read
+        if not read:
+            break
+    return done
+
+
+@shared_task(name="activity.look_for_silence")
+def look_for_silence() -> int:
+    """Every ten minutes: alerts for agents that fell silent; returns how many were looked at."""
+    return job.look_for_silence()
+
+
+@shared_task(name="activity.forget_scores")
+def forget_scores() -> int:
+    """Daily: delete the scores of calls older than 30 days; returns how many."""
+    return job.forget_scores()

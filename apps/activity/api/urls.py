@@ -1,7 +1,15 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.activity.api import views
+from apps.activity.api import behaviour, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("calls", views.ToolCallViewSet, "calls")
-urlpatterns = router.urls
+router.register("alerts", behaviour.AlertViewSet, "alerts")
+agent = "agents/<uuid:agent_id>"
+urlpatterns = [
+    *router.urls,
+    path("detectors", behaviour.DetectorsView.as_view(), name="detectors"),
+    path(f"{agent}/detectors", behaviour.AgentDetectorsView.as_view(), name="agent-detectors"),
+    path(f"{agent}/baselines", behaviour.AgentBaselinesView.as_view(), name="agent-baselines"),
+]

@@ -1,3 +1,11 @@
+from apps.activity.models.behaviour import (
+    Alert,
+    Baseline,
+    BehaviourCursor,
+    CallScore,
+    DetectorSetting,
+    Severity,
+)
 from apps.activity.models.calls import (
     CallKey,
     FeedPosition,
@@ -9,11 +17,17 @@ from apps.activity.models.calls import (
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
+    "Alert",
+    "Baseline",
+    "BehaviourCursor",
     "CallKey",
+    "CallScore",
+    "DetectorSetting",
     "FeedPosition",
     "OutboxItem",
     "Outcome",
     "Resource",
+    "Severity",
     "Span",
     "ToolCall",
     "ToolCallQuerySet",

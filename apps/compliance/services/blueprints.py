@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from apps.activity.behaviour.services import freeze_baselines
 from apps.agents.access import require_for
 from apps.agents.definitions import InstanceResult, differing_fields, refused, told
 from apps.agents.fields import FIELDS
@@ -292,6 +293,7 @@ def _issue(given: BlueprintCertification, agents: Sequence[Agent], actor: Princi
     Certification.objects.bulk_create(issued)
     _keep_results(given, issued)
     refresh_many(agents, now, actor=actor)
+    freeze_baselines(agents, actor=actor)
     record_acts(
         [
             Act(

@@ -12,6 +12,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
+from apps.activity.behaviour.services import freeze_baseline
 from apps.agents.access import require_for
 from apps.agents.models import Agent, ObservedModel, ObservedTool
 from apps.agents.risk import needs_certification
@@ -52,7 +53,7 @@ class CertificationRequest:
 def certify_agent(agent: Agent, request: CertificationRequest, *, actor: Principal) -> Certification:
     """Certify against one framework, until the tier's validity ends; an active one is superseded.
 
-    Records the tools and models seen until now as the baseline for drift.
+    Records the tools and models seen until now as the baseline for drift, and freezes what is usual for it.
     """
     agent = lock_agent(agent)
     require_for(actor, Permission.COMPLIANCE_CERTIFY, agent)
@@ -77,6 +78,7 @@ def certify_agent(agent: Agent, request: CertificationRequest, *, actor: Princip
     )
     _keep_results(certification, request)
     refresh_status(agent, now)
+    freeze_baseline(agent, actor=actor)
     record_act(
         "compliance.certification.issued",
         actor=actor,

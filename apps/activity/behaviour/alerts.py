@@ -1,0 +1,96 @@
+"""Opening alerts: one for each cause, joined by every further call of it. Steps of the job's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from apps.activity.behaviour.detectors import BY_NAME
+from apps.activity.behaviour.surprise import Surprise
+from apps.activity.models import Alert, Baseline
+from apps.identity.services.ledger import Act, record_acts, system_principal
+
+LONGEST_CAUSE = 500
+Key = tuple[UUID, str]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One alarm: of a call, or of a stretch of time (`call_id` None)."""
+
+    baseline: Baseline
+    cause: str
+    surprise: Surprise
+    score: float
+    at: datetime
+    call_id: UUID | None = None
+
+    @property
+    def key(self) -> Key:
+        return self.baseline.agent_id, self.cause[:LONGEST_CAUSE]
+
+
+def open_alerts(alarms: Iterable[Alarm]) -> Mapping[Key, Alert]:
+    """An alert for each cause, new or joined; a handful of queries for any number of alarms."""
+    told = list(alarms)
+    if not told:
+        return {}
+    agents, causes = {alarm.key[0] for alarm in told}, {alarm.key[1] for alarm in told}
+    unanswered = Alert.objects.unanswered().filter(agent__in=agents, cause__in=causes)
+    known = {(one.agent_id, one.cause): one for one in unanswered.select_for_update().order_by("pk")}
+    opened: dict[Key, Alert] = {}
+    for alarm in told:
+        alert = known.get(alarm.key) or opened.get(alarm.key)
+        if alert is None:
+            opened[alarm.key] = _opened_by(alarm)
+        else:
+            _join(alert, alarm)
+    Alert.objects.bulk_create(opened.values())
+    Alert.objects.bulk_update(known.values(), ["calls", "last_call", "last_at", "score"])
+    actor = system_principal() if opened else None
+    record_acts(
+        [
+            Act("activity.alert.opened", actor, ("agent", one.agent_id), detail=_told(one))
+            for one in opened.values()
+            if actor is not None
+        ]
+    )
+    return known | opened
+
+
+def _opened_by(alarm: Alarm) -> Alert:
+    detector = BY_NAME[alarm.surprise.detector]
+    return Alert(
+        agent_id=alarm.baseline.agent_id,
+        baseline=alarm.baseline,
+        detector=detector.name,
+        cause=alarm.key[1],
+        severity=detector.severity,
+        reason=alarm.surprise.reason,
+        score=alarm.score,
+        calls=int(alarm.call_id is not None),
+        first_call=alarm.call_id,
+        last_call=alarm.call_id,
+        first_at=alarm.at,
+        last_at=alarm.at,
+    )
+
+
+def _join(alert: Alert, alarm: Alarm) -> None:
+    alert.calls += alarm.call_id is not None
+    alert.last_call = alarm.call_id or alert.last_call
+    alert.last_at = max(alert.last_at, alarm.at)
+    alert.score = max(alert.score, alarm.score)
+
+
+def _told(alert: Alert) -> dict[str, object]:
+    return {
+        "alert": alert.pk, "detector": alert.detector, "severity": alert.severity, "title": alert_title(alert),
+        "reason": alert.reason,
+    }  # fmt: skip
+
+
+def alert_title(alert: Alert) -> str:
+    return BY_NAME[alert.detector].title
