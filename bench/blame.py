@@ -66,7 +66,14 @@ def sessions(path: Path) -> list[Session]:
 
 def _session(row: dict[str, Any]) -> Session:
     steps = [
-        Step(f"t{at}", Kind.DECISION, step["agent"], step["agent"], BEGIN + timedelta(seconds=at), said=step["text"])
+        Step(
+            f"t{at}",
+            Kind.DECISION,
+            step["agent"],
+            step["agent"],
+            BEGIN + timedelta(seconds=at),
+            said=step["text"],
+        )
         for at, step in enumerate(row["steps"])
     ]
     figures = signals_of(acts_of(steps), row["question"])
@@ -114,7 +121,9 @@ class Found:
 
 
 def ranked(one: Session, weights: dict[str, float]) -> Found:
-    shares = probabilities([score(dict(zip(NAMES, row, strict=True)), weights) for row in one.signals.tolist()])
+    shares = probabilities(
+        [score(dict(zip(NAMES, row, strict=True)), weights) for row in one.signals.tolist()]
+    )
     suspects = [Suspect(at, one.agents[at], share, ()) for at, share in enumerate(shares)]
     suspects.sort(key=lambda suspect: -suspect.probability)
     agents = by_agent(suspects)

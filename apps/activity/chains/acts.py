@@ -28,12 +28,70 @@ FAILURE = re.compile(
 CODE = re.compile(r"```|^\s*(?:import|from) \w+", re.M)
 FENCED = re.compile(r"```.*?(?:```|$)", re.S)
 NUMBER = re.compile(r"\d[\d,.]*\d")
-NAME = re.compile(r"https?://\S+|[A-Z][a-z]+(?:\s[A-Z][a-z]+)+|\b[A-Z][a-z]{3,}\b|\b[A-Za-z]*\d[\w-]*[A-Za-z][\w-]*\b")
+NAME = re.compile(
+    r"https?://\S+|[A-Z][a-z]+(?:\s[A-Z][a-z]+)+|\b[A-Z][a-z]{3,}\b|\b[A-Za-z]*\d[\w-]*[A-Za-z][\w-]*\b"
+)
 WORD = re.compile(r"[a-z][a-z0-9]{3,}")
 PLAIN = frozenset(
-    "that this with from have will been were what which their they there then than them your into also each more most "
-    "only some such task please solve carefully using used user make step steps plan would could should based where "
-    "when while about following need find answer information data provided results output result code first next".split()
+    [
+        "that",
+        "this",
+        "with",
+        "from",
+        "have",
+        "will",
+        "been",
+        "were",
+        "what",
+        "which",
+        "their",
+        "they",
+        "there",
+        "then",
+        "than",
+        "them",
+        "your",
+        "into",
+        "also",
+        "each",
+        "more",
+        "most",
+        "only",
+        "some",
+        "such",
+        "task",
+        "please",
+        "solve",
+        "carefully",
+        "using",
+        "used",
+        "user",
+        "make",
+        "step",
+        "steps",
+        "plan",
+        "would",
+        "could",
+        "should",
+        "based",
+        "where",
+        "when",
+        "while",
+        "about",
+        "following",
+        "need",
+        "find",
+        "answer",
+        "information",
+        "data",
+        "provided",
+        "results",
+        "output",
+        "result",
+        "code",
+        "first",
+        "next",
+    ]
 )
 
 
@@ -66,16 +124,18 @@ def acts_of(steps: Sequence[Step]) -> list[Act]:
         failed = step.is_failed or (not step.tool and bool(FAILURE.search(back)))
         prose = FENCED.sub(" ", text)
         own, told = specifics_of(text), specifics_of(back if step.tool else text if reports[at] else "")
-        found.append(
-            Act(step.agent, text, prose, back, reports[at], acts, failed, own, told, terms_of(text))
-        )
+        found.append(Act(step.agent, text, prose, back, reports[at], acts, failed, own, told, terms_of(text)))
     return found
 
 
 def _words(step: Step) -> str:
     if step.is_hidden:
         return ""
-    parts = (step.said, _flat(step.given)) if step.kind != Kind.HANDOVER else (step.said, step.title, _flat(step.given))
+    parts = (
+        (step.said, _flat(step.given))
+        if step.kind != Kind.HANDOVER
+        else (step.said, step.title, _flat(step.given))
+    )
     return "\n".join(part for part in parts if part)[:LONGEST]
 
 

@@ -26,7 +26,22 @@ from apps.activity.chains.signals import Signals, signals_of
 from apps.activity.chains.steps import Chain
 
 WEIGHTS: Mapping[str, float] = {
-    "skipped": True,
+    "report": -1.318,
+    "slight": -1.633,
+    "acts": 0.397,
+    "act_fails": 0.559,
+    "act_empty": 1.038,
+    "assumes": 0.644,
+    "claims": -0.084,
+    "plans": -0.152,
+    "by_hand": 0.508,
+    "lacks": -0.366,
+    "reach_final": 0.429,
+    "from_results": 0.722,
+    "covers_request": 0.928,
+    "after_result": -1.015,
+    "takes_over": 0.353,
+    "repeats": 1.084,
 }
 DOUBTS: Mapping[str, float] = {
     "contradiction": 1.8,

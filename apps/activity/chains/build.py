@@ -73,7 +73,9 @@ def build_chain(steps: Sequence[Step]) -> Chain:
 
 
 def _reordered(used: Used, places: Sequence[int]) -> Used:
-    return replace(used, given=[used.given[at] for at in places], produced=[used.produced[at] for at in places])
+    return replace(
+        used, given=[used.given[at] for at in places], produced=[used.produced[at] for at in places]
+    )
 
 
 def _parent_edges(steps: Sequence[Step], above: dict[int, int]) -> list[Edge]:

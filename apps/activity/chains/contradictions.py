@@ -84,7 +84,9 @@ def _field(path: str) -> str:
 
 
 def _same_sort(one: str, other: str) -> bool:
-    return any(c.isdigit() for c in one) == any(c.isdigit() for c in other) and max(len(one), len(other)) <= 60
+    return (
+        any(c.isdigit() for c in one) == any(c.isdigit() for c in other) and max(len(one), len(other)) <= 60
+    )
 
 
 def _losses(chain: Chain, request: str, told: Told) -> None:

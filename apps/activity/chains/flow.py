@@ -89,9 +89,7 @@ def _whole(at: int, value: Value, brought: Brought) -> Edge | None:
         words = f"{said.raw} of {_place(said)} stands inside {_place(value)}"
         return _edge(source, at, said, value, "partial", words)
     if same:
-        return _edge(
-            source, at, said, value, "exact", f"{_place(value)} is exactly what {_place(said)} said"
-        )
+        return _edge(source, at, said, value, "exact", f"{_place(value)} is exactly what {_place(said)} said")
     words = f"{_place(value)} is {said.raw} of {_place(said)}, written {value.raw}"
     return _edge(source, at, said, value, "normalised", words)
 

@@ -61,7 +61,9 @@ class Seen:
 
 def read_run(conversation: str, *, actor: Principal) -> Run:
     """The chain of a conversation; NotFound when the actor may see no call of it. Six queries."""
-    visible = list(calls_of(conversation, actor=actor).select_related("agent").order_by("pk")[: MOST_STEPS + 1])
+    visible = list(
+        calls_of(conversation, actor=actor).select_related("agent").order_by("pk")[: MOST_STEPS + 1]
+    )
     if not visible:
         raise NotFound("There is no such run, or none of its steps is yours to see.", code="chains.not_found")
     others = _others(visible)
@@ -95,7 +97,9 @@ def _others(visible: Sequence[ToolCall]) -> list[ToolCall]:
     if len(first.conversation_id) < OWN_FROM:
         rest = rest.filter(source_id=first.source_id)
     known = {call.pk for call in visible}
-    return [call for call in rest.order_by("pk")[: MOST_STEPS + len(known)] if call.pk not in known][:MOST_STEPS]
+    return [call for call in rest.order_by("pk")[: MOST_STEPS + len(known)] if call.pk not in known][
+        :MOST_STEPS
+    ]
 
 
 def _seen(agent_ids: Iterable[UUID], actor: Principal) -> Seen:
@@ -150,7 +154,9 @@ def _hidden(place: dict[str, object]) -> dict[str, object]:
     return place | hidden | {"is_hidden": True, "clock": "hidden"}
 
 
-def _steps_of_spans(rows: Sequence[SpanRow], spans: SpanMap, calls: Sequence[ToolCall], seen: Seen) -> list[Step]:
+def _steps_of_spans(
+    rows: Sequence[SpanRow], spans: SpanMap, calls: Sequence[ToolCall], seen: Seen
+) -> list[Step]:
     owners = _owners(calls, spans)
     steps = []
     for row in rows:

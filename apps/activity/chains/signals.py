@@ -31,7 +31,10 @@ PLANS = re.compile(
     r"|let'?s (?:start|begin|proceed|break))",
     re.I,
 )
-BY_HAND = re.compile(r"manual(?:ly)?|visit(?:ing)?|check(?:ing)? the website|navigat|browse|I (?:will|'ll) (?:use|search|check)", re.I)
+BY_HAND = re.compile(
+    r"manual(?:ly)?|visit(?:ing)?|check(?:ing)? the website|navigat|browse|I (?:will|'ll) (?:use|search|check)",
+    re.I,
+)
 LACKS = re.compile(
     r"(?:do|does|did) not (?:have|provide|contain|include)|unable|cannot|can't|no (?:results?|information|data)\b"
     r"|not (?:available|provided|specified|found)|missing|without (?:access|the)|please (?:provide|share|upload)|could you",
@@ -114,4 +117,3 @@ def _new_values(acts: Sequence[Act], request: str) -> list[frozenset[str]]:
         found.append(frozenset() if act.is_report else act.specifics - seen)
         seen |= act.specifics | act.result_specifics
     return found
-

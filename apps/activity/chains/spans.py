@@ -68,7 +68,9 @@ def read_span_rows(traces: Sequence[bytes], since: datetime, until: datetime) ->
 
 def _row(row: tuple[Any, ...]) -> SpanRow:
     source, trace, span, parent, *rest = row
-    return SpanRow(source, bytes(trace).hex(), bytes(span).hex(), bytes(parent).hex() if parent else "", *rest)
+    return SpanRow(
+        source, bytes(trace).hex(), bytes(span).hex(), bytes(parent).hex() if parent else "", *rest
+    )
 
 
 def by_span(rows: Iterable[SpanRow]) -> SpanMap:

@@ -16,8 +16,50 @@ LONGEST_TEXT = 20_000
 SHORTEST = 3
 # Said in every run, whatever it is about.
 COMMON = frozenset(
-    "true false none null yes no ok okay success error failed done pending active all any id name type status value "
-    "text string number object list data result results unknown default usd eur gbp en de us uk and the for user".split()
+    [
+        "true",
+        "false",
+        "none",
+        "null",
+        "yes",
+        "no",
+        "ok",
+        "okay",
+        "success",
+        "error",
+        "failed",
+        "done",
+        "pending",
+        "active",
+        "all",
+        "any",
+        "id",
+        "name",
+        "type",
+        "status",
+        "value",
+        "text",
+        "string",
+        "number",
+        "object",
+        "list",
+        "data",
+        "result",
+        "results",
+        "unknown",
+        "default",
+        "usd",
+        "eur",
+        "gbp",
+        "en",
+        "de",
+        "us",
+        "uk",
+        "and",
+        "the",
+        "for",
+        "user",
+    ]
 )
 NUMBER = re.compile(r"^[-+]?[$€£]?\s?(\d{1,3}(?:[ ,']\d{3})+|\d+)(\.\d+)?\s?(?:%|[$€£]|usd|eur|gbp)?$", re.I)
 ISO_DATE = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?$")
@@ -25,7 +67,12 @@ DAY_FIRST = re.compile(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})$")
 SLASHED = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})$")
 WORDED = re.compile(r"^(\d{1,2})(?:st|nd|rd|th)?\s+([a-z]{3,9})\.?,?\s+(\d{4})$", re.I)
 WORDED_US = re.compile(r"^([a-z]{3,9})\.?\s+(\d{1,2})(?:st|nd|rd|th)?,?\s+(\d{4})$", re.I)
-MONTHS = {name: at for at, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+MONTHS = {
+    name: at
+    for at, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
 # What stands out in a text: addresses of mail and web, dates, identifiers, amounts and numbers.
 TOKEN = re.compile(
     r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|https?://[^\s\"'<>)\]]+|\d{4}-\d{2}-\d{2}"
