@@ -86,6 +86,7 @@ SENTENCES: Mapping[str, str] = {
     "lifecycle.agent.quarantined": "quarantined it",
     "lifecycle.agent.deprecated": "deprecated it",
     "lifecycle.agent.retired": "retired it",
+    "activity.run.judged": "asked the model {detail[model]} where the run {detail[conversation]} went wrong",
     "oversight.policy.set": "set its tool policy to {detail[after]}",
     "oversight.policy.dropped": "dropped its tool policy",
     "oversight.breaker.tripped": "tripped its breaker",

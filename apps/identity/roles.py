@@ -22,6 +22,7 @@ class Permission(TextChoices):
     AGENTS_CURATE = "agents.curate", "Adopt and edit agents"
     AGENTS_DECLARE = "agents.declare", "Declare agents from a repository"
     ACTIVITY_VIEW = "activity.view", "See tool calls"
+    ACTIVITY_JUDGE = "activity.judge", "Ask a model about a run"
     RISK_POLICY = "risk.policy", "Draft and apply the risk policy"
     POLICY_EDIT = "policy.edit", "Edit tool policies"
     DECISIONS_VIEW = "decisions.view", "See decisions"
@@ -55,6 +56,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.DISCOVERIES_REPORT,
         P.LIFECYCLE_MOVE,
         P.BREAKER_TRIP,
+        P.ACTIVITY_JUDGE,
         P.IDENTITY_VIEW,
     },
     Role.CURATOR: _SEE
@@ -69,9 +71,25 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.KEYS_VIEW,
     },
     Role.OPERATOR: _SEE
-    | {P.POLICY_EDIT, P.BREAKER_TRIP, P.DECISIONS_ASK, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW},
+    | {
+        P.POLICY_EDIT,
+        P.BREAKER_TRIP,
+        P.ACTIVITY_JUDGE,
+        P.DECISIONS_ASK,
+        P.FINDINGS_RESOLVE,
+        P.JOBS_RUN,
+        P.IDENTITY_VIEW,
+    },
     Role.COMPLIANCE: _SEE
-    | {P.COMPLIANCE_CERTIFY, P.RISK_POLICY, P.FINDINGS_RESOLVE, P.JOBS_RUN, P.IDENTITY_VIEW, P.LEDGER_VIEW},
+    | {
+        P.COMPLIANCE_CERTIFY,
+        P.ACTIVITY_JUDGE,
+        P.RISK_POLICY,
+        P.FINDINGS_RESOLVE,
+        P.JOBS_RUN,
+        P.IDENTITY_VIEW,
+        P.LEDGER_VIEW,
+    },
     Role.AUDITOR: _SEE | {P.LEDGER_VIEW, P.IDENTITY_VIEW, P.KEYS_VIEW},
     Role.ADMINISTRATOR: frozenset(Permission.values) - {P.INGEST},
 }

@@ -10,8 +10,8 @@ from dataclasses import replace
 import orjson
 
 from apps.activity.chains import order
-from apps.activity.chains.flow import Used, flows, used_in
-from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step
+from apps.activity.chains.flow import flows, used_in
+from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step, Used
 from apps.activity.chains.values import normal
 
 DEEPEST = 8
@@ -48,18 +48,20 @@ def build_chain(steps: Sequence[Step]) -> Chain:
     """The chain of these steps, given in any order; linear in their values."""
     used = used_in(steps)
     parents = order.parents_of(steps)
+    handed = order.handed_over(steps)
     proven = order.proven_pairs(steps, used)
-    shifts = order.shifts_of(steps, parents, proven)
+    starts = [(parent, child) for child, parent in parents.items()] + handed
+    shifts = order.shifts_of(steps, starts, proven)
     begins = [step.started_at + shifts[step.clock] for step in steps]
-    before = [(parent, child) for child, parent in parents.items()] + proven
-    places = order.in_order(begins, before)
+    places = order.in_order(begins, starts + proven)
     new = {old: at for at, old in enumerate(places)}
     ordered = [steps[old] for old in places]
     above = {new[child]: new[parent] for child, parent in parents.items()}
+    used = _reordered(used, places)
     edges = [
         *_parent_edges(ordered, above),
-        *flows(ordered, _reordered(used, places)),
-        *_handovers(ordered),
+        *flows(used),
+        *_handovers(ordered, {new[taker]: new[giver] for giver, taker in handed}),
         *_retries(ordered),
     ]
     return Chain(
@@ -69,6 +71,7 @@ def build_chain(steps: Sequence[Step]) -> Chain:
         [begins[old] for old in places],
         {clock: shift.total_seconds() for clock, shift in shifts.items() if shift},
         loops_in(ordered),
+        used,
     )
 
 
@@ -96,29 +99,16 @@ def _depths(count: int, above: dict[int, int]) -> list[int]:
     return depths
 
 
-def _handovers(steps: Sequence[Step]) -> list[Edge]:
-    """Where another agent goes on: from the step that handed over to it, else from the one just before."""
-    found, seen = [], set()
+def _handovers(steps: Sequence[Step], handed: dict[int, int]) -> list[Edge]:
+    """Where another agent goes on: from the hand-over that names it, else from the step just before."""
+    found = []
     for at, step in enumerate(steps):
-        if at and step.agent != steps[at - 1].agent:
-            source = _handing(steps, at) if step.agent not in seen else at - 1
-            words = f"{steps[source].agent} hands over to {step.agent}"
-            kind = Link.HUMAN if steps[at - 1].kind == Kind.APPROVAL else Link.HANDOVER
-            found.append(Edge(kind, source, at, words))
-        seen.add(step.agent)
+        source = handed.get(at, at - 1)
+        if source < 0 or step.agent == steps[source].agent:
+            continue
+        kind = Link.HUMAN if steps[source].kind == Kind.APPROVAL else Link.HANDOVER
+        found.append(Edge(kind, source, at, f"{steps[source].agent} hands over to {step.agent}"))
     return found
-
-
-def _handing(steps: Sequence[Step], at: int) -> int:
-    """The latest hand-over that names the agent of step `at`; else the step before it."""
-    name = normal(steps[at].agent).replace(" ", "")
-    for earlier in range(at - 1, max(-1, at - 40), -1):
-        step = steps[earlier]
-        if step.kind == Kind.HANDOVER and step.agent != steps[at].agent:
-            told = re.sub(r"[\s_-]+", "", f"{step.title} {_flat(step.given)}".casefold())
-            if not step.is_hidden and re.sub(r"[\s_-]+", "", name) in told:
-                return earlier
-    return at - 1
 
 
 def _retries(steps: Sequence[Step]) -> list[Edge]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from apps.activity.chains.flow import Used, from_nowhere, used_in
-from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step
+from apps.activity.chains.flow import from_nowhere
+from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step, Used
 from apps.activity.chains.values import Value, normal, values_of
 
 NEW_TOOL = "baseline.new_tool"
@@ -17,7 +17,7 @@ Told = dict[int, dict[str, str]]
 
 def doubts_in(chain: Chain, request: str) -> Told:
     """By step: each doubt by name, with the fact in words."""
-    used = used_in(chain.steps)
+    used = chain.used
     flows = [edge for edge in chain.edges if edge.kind == Link.FLOW]
     told: Told = defaultdict(dict)
     for at, step in enumerate(chain.steps):

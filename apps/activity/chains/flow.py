@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from apps.activity.chains.steps import Edge, Link, Step
+from apps.activity.chains.steps import Edge, Link, Step, Used
 from apps.activity.chains.values import Value, normal, says_something, values_of
 
 MOST_FLOWS_IN = 24
@@ -34,15 +34,6 @@ class Brought:
                 (self.inside if value.in_text else self.whole)[form].append((at, value))
 
 
-@dataclass(frozen=True)
-class Used:
-    """The values of one run: what each step was given, what it brought in, and what is too common to count."""
-
-    given: Sequence[list[Value]]
-    produced: Sequence[list[Value]]
-    common: frozenset[str]
-
-
 def used_in(steps: Sequence[Step]) -> Used:
     """Every step's values, taken once."""
     given = [[] if step.is_hidden else values_of(step.given) for step in steps]
@@ -57,11 +48,10 @@ def _common(produced: Sequence[list[Value]]) -> frozenset[str]:
     return frozenset(form for form, count in seen.items() if count > most)
 
 
-def flows(steps: Sequence[Step], used: Used | None = None) -> list[Edge]:
-    """The edges of values from results into later arguments, for steps in order."""
-    used = used or used_in(steps)
+def flows(used: Used) -> list[Edge]:
+    """The edges of values from results into later arguments, of steps in order."""
     brought, found = Brought(), []
-    for at in range(len(steps)):
+    for at in range(len(used.given)):
         found += _read(at, used, brought)
         known = {normal(value.raw) for value in used.given[at]}
         brought.add(at, used.produced[at], known | used.common)

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 
-from apps.activity.chains.flow import Used
-from apps.activity.chains.steps import Step
+from apps.activity.chains.steps import Kind, Step, Used
 from apps.activity.chains.values import is_distinctive, normal
 
 Pair = tuple[int, int]
 ROUNDS = 4
+SHORTEST_NAME = 3
 JUST_AFTER = timedelta(microseconds=1)
 
 
@@ -50,10 +50,41 @@ def proven_pairs(steps: Sequence[Step], used: Used) -> list[Pair]:
     return pairs
 
 
-def shifts_of(steps: Sequence[Step], parents: dict[int, int], proven: Iterable[Pair]) -> dict[str, timedelta]:
-    """By how much each clock must be moved for causes to come before effects."""
+def handed_over(steps: Sequence[Step]) -> list[Pair]:
+    """(hand-over, first step of the trace it led to): the first hand-over to an agent led to its first trace."""
+    starts: dict[str, list[int]] = defaultdict(list)
+    seen: set[tuple[str, str]] = set()
+    by_time = sorted(range(len(steps)), key=lambda at: steps[at].started_at)
+    for at in by_time:
+        step = steps[at]
+        if not step.is_hidden and (step.agent, step.trace) not in seen:
+            seen.add((step.agent, step.trace))
+            starts[_letters(step.agent)].append(at)
+    pairs = []
+    for at in by_time:
+        step = steps[at]
+        if step.kind != Kind.HANDOVER or step.is_hidden:
+            continue
+        told = _letters(f"{step.title} {step.given if step.given is not None else ''}")
+        for name, waiting in starts.items():
+            later = [one for one in waiting if steps[one].trace != step.trace]
+            if later and len(name) >= SHORTEST_NAME and name != _letters(step.agent) and name in told:
+                waiting.remove(later[0])
+                pairs.append((at, later[0]))
+                break
+    return pairs
+
+
+def _letters(text: str) -> str:
+    return "".join(letter for letter in text.casefold() if letter.isalnum())
+
+
+def shifts_of(steps: Sequence[Step], starts: Sequence[Pair], proven: Sequence[Pair]) -> dict[str, timedelta]:
+    """By how much each clock must be moved for causes to come before effects.
+
+    Of a pair in `starts` the second begins after the first began, of one in `proven` after it ended.
+    """
     shifts: dict[str, timedelta] = {step.clock: timedelta() for step in steps}
-    starts = [(parent, child) for child, parent in parents.items()]
     for _ in range(ROUNDS):
         changed = False
         for before, after in starts:

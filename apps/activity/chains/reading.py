@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -66,7 +67,7 @@ def read_run(conversation: str, *, actor: Principal) -> Run:
     )
     if not visible:
         raise NotFound("There is no such run, or none of its steps is yours to see.", code="chains.not_found")
-    others = _others(visible)
+    others = _others(visible[0], actor)
     seen = _seen({call.agent_id for call in [*visible, *others] if call.agent_id}, actor)
     everything = [*visible[:MOST_STEPS], *others]
     rows = _rows_around(everything)
@@ -78,7 +79,8 @@ def read_run(conversation: str, *, actor: Principal) -> Run:
     shown = steps[:MOST_STEPS]
     agents = frozenset(step.agent_id for step in shown if step.agent_id and not step.is_hidden)
     is_cut = len(steps) > MOST_STEPS or len(visible) > MOST_STEPS
-    return Run(conversation, build_chain(shown), _request(shown), is_cut, agents)
+    chain = build_chain(shown)
+    return Run(conversation, chain, _request(chain.steps), is_cut, agents)
 
 
 def calls_of(conversation: str, *, actor: Principal) -> QuerySet[ToolCall]:
@@ -86,26 +88,28 @@ def calls_of(conversation: str, *, actor: Principal) -> QuerySet[ToolCall]:
     calls = ToolCall.objects.visible_to(actor).filter(conversation_id=conversation)
     if len(conversation) >= OWN_FROM:
         return calls
-    newest = calls.order_by("-pk").values_list("source_id", flat=True).first()
-    return calls.filter(source_id=newest)
+    newest = calls.order_by("-pk").first()
+    return calls.filter(source_id=newest.source_id) if newest is not None else calls.none()
 
 
-def _others(visible: Sequence[ToolCall]) -> list[ToolCall]:
+def _others(first: ToolCall, actor: Principal) -> list[ToolCall]:
     """The rest of the run, without its content: only when and below which span it ran."""
-    first = visible[0]
-    rest = ToolCall.objects.filter(conversation_id=first.conversation_id).only(*LIGHT)
+    if _sees_everything(actor):
+        return []
+    run = ToolCall.objects.filter(conversation_id=first.conversation_id)
     if len(first.conversation_id) < OWN_FROM:
-        rest = rest.filter(source_id=first.source_id)
-    known = {call.pk for call in visible}
-    return [call for call in rest.order_by("pk")[: MOST_STEPS + len(known)] if call.pk not in known][
-        :MOST_STEPS
-    ]
+        run = run.filter(source_id=first.source_id)
+    own = calls_of(first.conversation_id, actor=actor).values("pk")
+    return list(run.exclude(pk__in=own).only(*LIGHT).order_by("pk")[:MOST_STEPS])
+
+
+def _sees_everything(actor: Principal) -> bool:
+    return actor.kind != Principal.Kind.AGENT and not Agent.objects.visible_to(actor).query.where
 
 
 def _seen(agent_ids: Iterable[UUID], actor: Principal) -> Seen:
-    agents = Agent.objects.visible_to(actor)
-    everything = actor.kind != Principal.Kind.AGENT and not agents.query.where
-    return Seen(dict(agents.filter(pk__in=list(agent_ids)).values_list("pk", "name")), everything)
+    agents = Agent.objects.visible_to(actor).filter(pk__in=list(agent_ids))
+    return Seen(dict(agents.values_list("pk", "name")), _sees_everything(actor))
 
 
 def _rows_around(calls: Sequence[ToolCall]) -> list[SpanRow]:
@@ -124,7 +128,7 @@ def _agent_tools(calls: Iterable[ToolCall]) -> set[str]:
 
 def _step_of_call(call: ToolCall, seen: Seen, spans: SpanMap, agent_tools: set[str]) -> Step:
     trace, parent = bytes(call.trace_id).hex(), bytes(call.parent_span_id or b"").hex()
-    place = {
+    place: dict[str, Any] = {
         "key": f"c{call.pk.hex}", "started_at": call.started_at, "ended_at": call.ended_at, "trace": trace,
         "clock": f"{call.source_id}/{call.service_name}", "span": bytes(call.span_id).hex(),
         "parents": tuple(line_of(trace, parent, spans)),
@@ -149,9 +153,9 @@ def _step_of_call(call: ToolCall, seen: Seen, spans: SpanMap, agent_tools: set[s
     )
 
 
-def _hidden(place: dict[str, object]) -> dict[str, object]:
+def _hidden(place: dict[str, Any]) -> dict[str, Any]:
     hidden = {"kind": Kind.DECISION, "agent": ANOTHER, "title": "A step of another team\u2019s agent"}
-    return place | hidden | {"is_hidden": True, "clock": "hidden"}
+    return place | hidden | {"is_hidden": True}
 
 
 def _steps_of_spans(
@@ -167,7 +171,8 @@ def _steps_of_spans(
         elif row.kind == "agent" and row.agent_name and line:
             outer, outer_known = _outer(row, line, spans, owners)
             if outer_known and outer != owner:
-                steps.append(_handover_step(row, line, outer, seen))
+                inner = ANOTHER if seen.hides(owner if is_known else None) else row.agent_name
+                steps.append(_handover_step(row, line, outer, inner, seen))
     return steps
 
 
@@ -203,7 +208,7 @@ def _outer(row: SpanRow, line: Sequence[str], spans: SpanMap, owners: Owners) ->
     return _owner(above, line[1:], spans, owners) if above is not None else (None, False)
 
 
-def _place_of(row: SpanRow, line: Sequence[str]) -> dict[str, object]:
+def _place_of(row: SpanRow, line: Sequence[str]) -> dict[str, Any]:
     return {
         "key": f"s{row.trace[:16]}{row.span}", "started_at": row.started_at, "ended_at": row.ended_at, "trace": row.trace,
         "clock": f"{row.source_id}/{row.service_name}", "span": row.span, "parents": tuple(line),
@@ -213,11 +218,11 @@ def _place_of(row: SpanRow, line: Sequence[str]) -> dict[str, object]:
 def _model_step(row: SpanRow, line: Sequence[str], owner: UUID | None, is_known: bool, seen: Seen) -> Step:
     place = _place_of(row, line)
     if seen.hides(owner if is_known else None):
-        return Step(**_hidden(place))  # type: ignore[arg-type]
+        return Step(**_hidden(place))
     decides = "tool_call" in row.answer or "function_call" in row.answer
     title = "Model decides what to call" if decides else "Model answers"
     return Step(
-        **place,  # type: ignore[arg-type]
+        **place,
         kind=Kind.DECISION if decides else Kind.LLM,
         agent=seen.name(owner if is_known else None, row.agent_name or row.service_name),
         agent_id=owner,
@@ -230,16 +235,16 @@ def _model_step(row: SpanRow, line: Sequence[str], owner: UUID | None, is_known:
     )
 
 
-def _handover_step(row: SpanRow, line: Sequence[str], outer: UUID | None, seen: Seen) -> Step:
+def _handover_step(row: SpanRow, line: Sequence[str], outer: UUID | None, inner: str, seen: Seen) -> Step:
     place = _place_of(row, line)
     if seen.hides(outer):
-        return Step(**_hidden(place))  # type: ignore[arg-type]
+        return Step(**_hidden(place))
     return Step(
-        **place,  # type: ignore[arg-type]
+        **place,
         kind=Kind.HANDOVER,
         agent=seen.name(outer),
         agent_id=outer,
-        title=f"Hands over to {row.agent_name}",
+        title=f"Hands over to {inner}",
         status=row.status,
         error=row.error,
     )

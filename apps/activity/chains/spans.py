@@ -60,9 +60,9 @@ SpanMap = Mapping[tuple[str, str], SpanRow]
 
 def read_span_rows(traces: Sequence[bytes], since: datetime, until: datetime) -> list[SpanRow]:
     """The spans of these traces around these times, at most 20,000; one query over the index by trace."""
-    bounds = [first_id_at(since - AROUND), first_id_at(until + AROUND), MOST_SPANS]
+    low, high = first_id_at(since - AROUND), first_id_at(until + AROUND)
     with connection.cursor() as cursor:
-        cursor.execute(READ, [LONGEST_TEXT, LONGEST_TEXT, list(traces), *bounds])
+        cursor.execute(READ, [LONGEST_TEXT, LONGEST_TEXT, list(traces), low, high, MOST_SPANS])
         return [_row(row) for row in cursor.fetchall()]
 
 
@@ -103,9 +103,12 @@ def _contents(thing: Any) -> Iterable[str]:
         for inner in thing:
             yield from _contents(inner)
     elif isinstance(thing, dict):
+        called = thing.get("name") or (thing.get("function") or {}).get("name")
+        if isinstance(called, str) and ("tool_call" in str(thing.get("type")) or "function" in thing):
+            yield f"calls {called}"
         for name in ("content", "text"):
             if isinstance(thing.get(name), str):
                 yield thing[name]
-        for name in ("messages", "parts", "content", "generations", "kwargs", "message"):
+        for name in ("messages", "parts", "content", "tool_calls", "generations", "kwargs", "message"):
             if isinstance(thing.get(name), (list, dict)):
                 yield from _contents(thing[name])

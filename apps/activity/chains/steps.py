@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from apps.activity.chains.values import Value
+
 
 class Kind(StrEnum):
     """What a step is."""
@@ -88,6 +90,23 @@ class Edge:
     source_path: str = ""
     target_path: str = ""
 
+    @property
+    def source_number(self) -> int:
+        return self.source + 1
+
+    @property
+    def target_number(self) -> int:
+        return self.target + 1
+
+
+@dataclass(frozen=True)
+class Used:
+    """The values of one run: what each step was given, what it brought in, and what is too common to count."""
+
+    given: Sequence[list[Value]]
+    produced: Sequence[list[Value]]
+    common: frozenset[str]
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -102,6 +121,7 @@ class Chain:
     begins: Sequence[datetime]
     shifts: dict[str, float] = field(default_factory=dict)
     loops: dict[int, str] = field(default_factory=dict)
+    used: Used = Used((), (), frozenset())
 
     def into(self, at: int, kind: Link | None = None) -> list[Edge]:
         """Edges that end at this step."""

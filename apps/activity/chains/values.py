@@ -79,7 +79,7 @@ TOKEN = re.compile(
     r"|\d{1,2}(?:st|nd|rd|th)?\s+(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?,?\s+\d{4}"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\.?\s+\d{1,2},\s+\d{4}"
     r"|[A-Za-z]*[-_#]?\d[\w-]*(?:[.,]\d+)*"
-    r"|[A-Z][A-Za-z]+(?:\s[A-Z][A-Za-z]+)+|[a-z]+(?:_[a-z0-9]+)+"
+    r"|[A-Z][a-z]+(?:\s[A-Z][a-z]+)+\b(?![-_]?\d)|[a-z]+(?:_[a-z0-9]+)+"
 )
 
 
