@@ -68,10 +68,10 @@ def _contradictions(steps: Sequence[Step], used: Used, flows: Sequence[Edge], to
     for at in range(len(steps)):
         for value in used.given[at]:
             before = said.get(_field(value.path), {})
-            if value.in_text or not before or normal(value.raw) in before or (at, value.path) in read:
+            if len(before) != 1 or value.in_text or normal(value.raw) in before or (at, value.path) in read:
                 continue
-            source, other = max(before.values(), key=lambda one: one[0])
-            if len(before) == 1 and at - source <= LOOKS_BACK and _same_sort(value.raw, other.raw):
+            ((source, other),) = before.values()
+            if at - source <= LOOKS_BACK and _same_sort(value.raw, other.raw):
                 words = f"{_field(value.path)} is {value.raw} here; step {source + 1} said {other.raw}"
                 told[at].setdefault("contradiction", words)
         for value in used.produced[at]:

@@ -12,6 +12,8 @@ from apps.activity.chains.steps import Step
 from apps.activity.chains.values import normal
 
 LONGEST_FLAT = 400
+AROUND, SHORT = 3, 60
+LARGEST = 250_000
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,69 @@ class Comparison:
     first: int | None
 
 
+@dataclass(frozen=True)
+class Fold:
+    """So many lines in a row that are the same and need not be shown."""
+
+    lines: int
+
+
+def folded(found: Comparison, around: int = AROUND) -> Iterator[int | Fold]:
+    """The places to show: what differs, and a few lines about it; the rest as folds."""
+    shown = {
+        near
+        for at, pair in enumerate(found.pairs)
+        if pair.what
+        for near in range(at - around, at + around + 1)
+    }
+    left_out = 0
+    for at in range(len(found.pairs)):
+        if at not in shown and len(found.pairs) > SHORT:
+            left_out += 1
+            continue
+        if left_out:
+            yield Fold(left_out)
+            left_out = 0
+        yield at
+    if left_out:
+        yield Fold(left_out)
+
+
 def compare(left: Sequence[Step], right: Sequence[Step]) -> Comparison:
     """Runs aligned by what each step does; arguments and outcome are compared where it is the same."""
     one, other = [_doing(step) for step in left], [_doing(step) for step in right]
-    pairs = list(_pairs(left, right, SequenceMatcher(None, one, other, autojunk=False)))
+    begin = _common(one, other)
+    end = _common(one[begin:][::-1], other[begin:][::-1])
+    pairs = [_same(left, right, at, at) for at in range(begin)]
+    middle = one[begin : len(one) - end], other[begin : len(other) - end]
+    # What is frequent is left out of the search in a long middle: alignment there is quadratic otherwise.
+    matcher = SequenceMatcher(None, *middle, autojunk=len(middle[0]) * len(middle[1]) > LARGEST)
+    pairs += _pairs(left, right, matcher, begin)
+    pairs += [_same(left, right, len(one) - back, len(other) - back) for back in range(end, 0, -1)]
     first = next((at for at, pair in enumerate(pairs) if pair.what), None)
     return Comparison(pairs, first)
 
 
-def _pairs(left: Sequence[Step], right: Sequence[Step], matcher: SequenceMatcher[str]) -> Iterator[Pair]:
-    for what, i1, i2, j1, j2 in matcher.get_opcodes():
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many of the first are the same in both."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
+
+
+def _same(left: Sequence[Step], right: Sequence[Step], one: int, other: int) -> Pair:
+    return Pair(one, other, difference(left[one], right[other]))
+
+
+def _pairs(
+    left: Sequence[Step], right: Sequence[Step], matcher: SequenceMatcher[str], begin: int
+) -> Iterator[Pair]:
+    """The middle of both runs, which begins at `begin` in either."""
+    for what, *bounds in matcher.get_opcodes():
+        i1, i2, j1, j2 = (begin + bound for bound in bounds)
         if what == "equal":
             for i, j in zip(range(i1, i2), range(j1, j2), strict=True):
-                yield Pair(i, j, difference(left[i], right[j]))
+                yield _same(left, right, i, j)
             continue
         for offset in range(max(i2 - i1, j2 - j1)):
             one = i1 + offset if i1 + offset < i2 else None

@@ -42,12 +42,12 @@ def is_configured() -> bool:
 
 def ask_judge(conversation: str, *, actor: Principal) -> RunOpinion:
     """What the configured model says of this run; kept and recorded. Conflict when none is configured."""
+    run = read_run(conversation, actor=actor)
+    _require_all(run, actor)
     if not is_configured():
         raise Conflict(
             "No model is configured: set CHANCERY_JUDGE_URL and CHANCERY_JUDGE_MODEL.", code="chains.no_judge"
         )
-    run = read_run(conversation, actor=actor)
-    _require_all(run, actor)
     shown = [(number, step) for number, step in enumerate(run.steps, 1) if not step.is_hidden]
     words = _ask(_told(run, _the_most_telling(shown)))
     return _keep(run, words, min(len(shown), MOST_STEPS), actor)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 MOST_VALUES = 600
 LONGEST_SCALAR = 160
@@ -83,8 +82,7 @@ TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A value, where it stands (`order.items[0].sku`), and whether it was picked out of a longer text."""
 
     path: str
@@ -113,7 +111,7 @@ def _walk(thing: Any, path: str) -> Iterator[Value]:
     elif isinstance(thing, str):
         if len(thing) <= LONGEST_SCALAR:
             yield Value(path, thing.strip())
-        if len(thing) > SHORTEST:
+        if not thing.replace("-", "").replace("_", "").isalnum():
             yield from (Value(path, raw, in_text=True) for raw in tokens_of(thing) if raw != thing.strip())
     elif isinstance(thing, (int, float)) and not isinstance(thing, bool):
         yield Value(path, str(thing))
@@ -121,9 +119,10 @@ def _walk(thing: Any, path: str) -> Iterator[Value]:
 
 def tokens_of(text: str) -> list[str]:
     """What stands out in a text, each once."""
-    return list(dict.fromkeys(match.group().rstrip(".,;:-") for match in TOKEN.finditer(text[:LONGEST_TEXT])))
+    return list(dict.fromkeys([found.rstrip(".,;:-") for found in TOKEN.findall(text[:LONGEST_TEXT])]))
 
 
+@lru_cache(maxsize=65536)
 def says_something(raw: str) -> bool:
     """False for what is too common to mean anything: words of every run, single digits, very short texts."""
     folded = raw.casefold().strip()
@@ -132,7 +131,7 @@ def says_something(raw: str) -> bool:
     return not (folded.isdigit() and len(folded) == 4 and folded[:2] in ("19", "20"))
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=131072)
 def normal(raw: str) -> str:
     """The form that is the same for `1,204.00` and `1204`, `3 May 2024` and `2024-05-03`, `ORD-123` and `ord 123`."""
     return _as_date(raw) or _as_number(raw) or _as_words(raw)

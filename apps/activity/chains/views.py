@@ -16,9 +16,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from apps.activity.chains import drawing, judge, listing
 from apps.activity.chains.blame import Suspect
-from apps.activity.chains.differences import compare
+from apps.activity.chains.differences import Comparison, Fold, compare, folded
 from apps.activity.chains.inspecting import inspect
 from apps.activity.chains.keeping import Judged, judged_run
+from apps.activity.chains.reading import Run
 from apps.activity.chains.steps import Chain, Link
 from apps.activity.queries import agents_to_choose
 from apps.agents.models import Agent
@@ -172,9 +173,9 @@ def _facts(whole: Chain) -> dict[str, Any]:
 @page(Permission.ACTIVITY_VIEW)
 def chain_step(request: PageRequest, conversation: str, number: int) -> HttpResponse:
     """One step for the inspector; a full page when it is opened by itself."""
+    judged = judged_run(conversation, actor=request.actor)
     if not request.headers.get("HX-Request"):
         return redirect(f"{reverse('activity:chain', args=[conversation])}?step={number}#step-{number}")
-    judged = judged_run(conversation, actor=request.actor)
     if not 1 <= number <= len(judged.run.steps):
         raise NotFound("The run has no such step.")
     context = {
@@ -199,16 +200,12 @@ def chain_compare(request: PageRequest, conversation: str) -> HttpResponse:
     if other:
         right = judged_run(other, actor=request.actor).run
         found = compare(left.steps, right.steps)
-        lines = [
-            (pair, left.steps[pair.left] if pair.left is not None else None,
-             right.steps[pair.right] if pair.right is not None else None, at == found.first)
-            for at, pair in enumerate(found.pairs)
-        ]  # fmt: skip
         context |= {
             "right": right,
-            "lines": lines,
+            "lines": [_line(found, at, left, right) for at in folded(found)],
             "first": found.first,
-            "same": sum(not p.what for p in found.pairs),
+            "same": sum(not pair.what for pair in found.pairs),
+            "all_lines": len(found.pairs),
         }
     else:
         agent = next((step.agent_id for step in left.steps if step.agent_id and not step.is_hidden), None)
@@ -217,8 +214,21 @@ def chain_compare(request: PageRequest, conversation: str) -> HttpResponse:
     return render(request, "activity/chain_compare.html", context)
 
 
+def _line(found: Comparison, at: int | Fold, left: Run, right: Run) -> dict[str, Any]:
+    """A line of the comparison for the page: a pair of steps, or how many same lines are left out."""
+    if isinstance(at, Fold):
+        return {"folded": at.lines}
+    pair = found.pairs[at]
+    return {
+        "pair": pair,
+        "one": left.steps[pair.left] if pair.left is not None else None,
+        "two": right.steps[pair.right] if pair.right is not None else None,
+        "is_first": at == found.first,
+    }
+
+
 @require_POST
-@page(Permission.ACTIVITY_VIEW)
+@page(Permission.ACTIVITY_JUDGE)
 def chain_judge(request: PageRequest, conversation: str) -> HttpResponse:
     """Ask the configured model; its words stand on the run's page."""
     try:
