@@ -9,9 +9,15 @@
   let waiting = 0;
   let player = 0;
 
+  // j and k of every page walk from where .is-at stands.
+  const stand = (chosen) => {
+    document.querySelector(".is-at")?.classList.remove("is-at");
+    chosen?.classList.add("is-at");
+  };
   const mark = (chosen) => {
     current()?.removeAttribute("aria-current");
     chosen.setAttribute("aria-current", "step");
+    stand(chosen);
   };
   const fetchStep = (chosen) => {
     const arrows = new URLSearchParams(location.search).get("arrows");
@@ -73,6 +79,7 @@
     inspector.querySelector(event.key === "[" ? "[data-back]" : "[data-on]")?.click();
   });
 
+  stand(current());
   const named = location.hash.match(/^#step-(\d+)$/);
   if (named && !new URLSearchParams(location.search).has("step")) open(row(named[1]));
 })();

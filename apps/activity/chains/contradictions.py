@@ -76,7 +76,7 @@ def _contradictions(steps: Sequence[Step], used: Used, flows: Sequence[Edge], to
                 told[at].setdefault("contradiction", words)
         for value in used.produced[at]:
             if not value.in_text and value.path:
-                said[_field(value.path)].setdefault(normal(value.raw), (at, value))
+                said[_field(value.path)][normal(value.raw)] = (at, value)
 
 
 def _field(path: str) -> str:
