@@ -80,8 +80,10 @@ def _verdicts(call: ToolCall | None) -> list[tuple[str, str, str]]:
 
 def usual_of(call: ToolCall, *, actor: Principal) -> list[str]:
     """Where a call stands among the 200 calls of the same tool that its agent made before it; one query."""
+    if call.agent_id is None:
+        return ["Nobody knows yet whose call it is, so nothing is usual for it."]
     same = ToolCall.objects.visible_to(actor).filter(
-        agent_id=call.agent_id, tool_name=call.tool_name, pk__lt=call.pk
+        agent_id=call.known_agent_id, tool_name=call.tool_name, pk__lt=call.pk
     )
     before = list(same.order_by("-pk").values_list("duration_ms", "status")[:USUAL_OF])
     if len(before) < LEAST_FOR_USUAL:
