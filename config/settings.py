@@ -56,6 +56,11 @@ try:
     )
     MAIL_SERVER = mail_server("CHANCERY_EMAIL_URL")
     DEFAULT_FROM_EMAIL = env.str("CHANCERY_EMAIL_FROM", default="Chancery <chancery@localhost>")
+    JUDGE_URL = env.str(
+        "CHANCERY_JUDGE_URL", default="", validate=lambda value: value and url("http", "https")(value)
+    )
+    JUDGE_KEY = env.str("CHANCERY_JUDGE_KEY", default="")
+    JUDGE_MODEL = env.str("CHANCERY_JUDGE_MODEL", default="")
     OUTGOING_ALLOW: list[str] = env.list("CHANCERY_OUTGOING_ALLOW", default=[])
     SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
     PARTITION_DAYS_AHEAD = env.int(

@@ -2,6 +2,7 @@ from django.urls import path
 
 from apps.activity import views
 from apps.activity.behaviour import views as behaviour
+from apps.activity.chains import views as chain_views
 
 app_name = "activity"
 agent = "agents/<uuid:agent_id>"
@@ -20,4 +21,10 @@ urlpatterns = [
     path(f"{alert}/fine/", behaviour.alert_fine, name="alert-fine"),
     path(f"{alert}/confirm/", behaviour.alert_confirm, name="alert-confirm"),
     path(f"{alert}/snooze/", behaviour.alert_snooze, name="alert-snooze"),
+    path(f"{agent}/chains/", chain_views.agent_chains, name="agent-chains"),
+    path("chains/", chain_views.chains, name="chains"),
+    path("chains/<path:conversation>/compare/", chain_views.chain_compare, name="chain-compare"),
+    path("chains/<path:conversation>/judge/", chain_views.chain_judge, name="chain-judge"),
+    path("chains/<path:conversation>/steps/<int:number>/", chain_views.chain_step, name="chain-step"),
+    path("chains/<path:conversation>/", chain_views.chain, name="chain"),
 ]

@@ -92,6 +92,7 @@ SENTENCES: Mapping[str, str] = {
     "activity.alert.snoozed": "put an alert off until {detail[until]}: {detail[title]}",
     "activity.baseline.frozen": "froze what is usual for it, {detail[calls]} calls, as certified",
     "activity.detector.set": "set {detail[what]} of {detail[whose]}",
+    "activity.run.judged": "asked the model {detail[model]} where the run {detail[conversation]} went wrong",
     "oversight.policy.set": "set its tool policy to {detail[after]}",
     "oversight.policy.dropped": "dropped its tool policy",
     "oversight.breaker.tripped": "tripped its breaker",

@@ -23,6 +23,7 @@ class Permission(TextChoices):
     AGENTS_DECLARE = "agents.declare", "Declare agents from a repository"
     ACTIVITY_VIEW = "activity.view", "See tool calls"
     ALERTS_ANSWER = "alerts.answer", "Answer alerts"
+    ACTIVITY_JUDGE = "activity.judge", "Ask a model about a run"
     RISK_POLICY = "risk.policy", "Draft and apply the risk policy"
     POLICY_EDIT = "policy.edit", "Edit tool policies"
     DECISIONS_VIEW = "decisions.view", "See decisions"
@@ -57,6 +58,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.LIFECYCLE_MOVE,
         P.BREAKER_TRIP,
         P.ALERTS_ANSWER,
+        P.ACTIVITY_JUDGE,
         P.IDENTITY_VIEW,
     },
     Role.CURATOR: _SEE
@@ -78,6 +80,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.DECISIONS_ASK,
         P.FINDINGS_RESOLVE,
         P.ALERTS_ANSWER,
+        P.ACTIVITY_JUDGE,
         P.JOBS_RUN,
         P.IDENTITY_VIEW,
     },
@@ -87,6 +90,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.RISK_POLICY,
         P.FINDINGS_RESOLVE,
         P.ALERTS_ANSWER,
+        P.ACTIVITY_JUDGE,
         P.JOBS_RUN,
         P.IDENTITY_VIEW,
         P.LEDGER_VIEW,

@@ -1,7 +1,7 @@
 // The live feed. Markup it works on (templates/activity/feed.html):
 //   [data-feed]              the <ol class="feed">; data-url the socket's path, data-position where the page
 //                            stands, data-most how many lines are kept
-//   template#feed-line       one <li>; parts by data-part: at, outcome, sign, agent, call, tool, args, why, ms
+//   template#feed-line       one <li>; parts by data-part: at, outcome, sign, agent, call, chain, tool, args, why, ms
 //   template#outcome-<name>  the pill of each outcome, cloned into data-part="outcome"
 //   template#feed-fold       one <li> for allowed calls that are only counted; part: words
 //   [data-sound], [data-dense]  buttons: a tone for violations, lines closer together
@@ -54,6 +54,8 @@
       part("sign").setAttribute("d", call.agent.sign);
     }
     part("call").href = `/calls/${call.id}/`;
+    if (call.conversation_id) part("chain").href = `/chains/${encodeURIComponent(call.conversation_id)}/`;
+    else part("chain").replaceWith(document.createElement("span"));
     part("tool").textContent = call.tool;
     part("args").textContent = call.arguments ? `(${call.arguments})` : "";
     part("why").textContent = call.reason;

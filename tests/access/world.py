@@ -112,7 +112,7 @@ class World:
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],
-            "at": 0, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
+            "at": 0, "conversation": self.call.conversation_id, "number": 1, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
             "connector_id": self.record["connectors"], "alert_id": self.record["alerts"],
         }  # fmt: skip
         if route.startswith("blueprints/"):
@@ -153,7 +153,7 @@ def make_world() -> World:
     now = timezone.now()
     call = ToolCall.objects.create(
         position=1, agent=agent, source_id=source.pk, trace_id=b"t" * 16, span_id=b"s" * 8, started_at=now,
-        tool_name="lookup_order", outcome="allowed",
+        tool_name="lookup_order", outcome="allowed", conversation_id="run-of-the-order-agent",
     )  # fmt: skip
     finding = raise_finding(
         FindingDraft(agent, "drift.new_tool", "k", "high", "A new tool", "It called one.")

@@ -1,10 +1,11 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.activity.api import behaviour, views
+from apps.activity.api import behaviour, chains, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("calls", views.ToolCallViewSet, "calls")
+router.register("chains", chains.ChainViewSet, "chains")
 router.register("alerts", behaviour.AlertViewSet, "alerts")
 agent = "agents/<uuid:agent_id>"
 urlpatterns = [

@@ -14,6 +14,7 @@ from apps.activity.models.calls import (
     ToolCallQuerySet,
     sees_every_call,
 )
+from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "OutboxItem",
     "Outcome",
     "Resource",
+    "RunOpinion",
+    "RunOpinionQuerySet",
     "Severity",
     "Span",
     "ToolCall",
