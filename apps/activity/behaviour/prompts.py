@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from apps.activity.ingest.reading import EVENTS, parsed
+from apps.activity.ingest.dialects import EVENTS
+from apps.activity.ingest.reading import parsed
 
 TEXTS: Final = ("user_prompt", "prompt", "gen_ai.prompt", "gen_ai.task.input")
 MESSAGES: Final = (

@@ -198,8 +198,8 @@ class Writer:
         }
         if not fresh and not staged and len(rows) <= MOST_AT_A_STROKE:
             async with asyncio.timeout(self._settings.statement_timeout_s):
-                told = orjson.dumps([row._asdict() for row in rows], default=_hex).decode()
-                await connection.execute(STROKE, [told], prepare=True)
+                few = orjson.dumps([row._asdict() for row in rows], default=_hex).decode()
+                await connection.execute(STROKE, [few], prepare=True)
             return
         async with (
             asyncio.timeout(self._settings.statement_timeout_s),
