@@ -53,7 +53,7 @@ def record_verdicts(verdicts: Sequence[Verdict]) -> None:
     if not verdicts:
         return
     rows = ToolCall.objects.only("outcome", "outcome_reason", "outcome_code", "judged_at", "verdicts")
-    locked = rows.select_for_update().filter(pk__in=[v.call_id for v in verdicts]).order_by("pk")
+    locked = rows.select_for_update().among(v.call_id for v in verdicts).order_by("pk")
     calls = {call.pk: call for call in locked}
     for verdict in verdicts:
         if verdict.call_id not in calls:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -56,7 +57,7 @@ class Report:
     response_model: str
     signal: str
 
-    @property
+    @cached_property
     def keys(self) -> list[bytes]:
         """Where the call is found: by the LLM's call id within its conversation, and by its span.
 

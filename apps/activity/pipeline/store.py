@@ -6,13 +6,16 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
-from django.db.models import Func, IntegerField, Q
+from django.db.models import Field, Func, IntegerField, JSONField, Q, QuerySet
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
-from apps.activity.models import CallKey, OutboxItem, Outcome, ToolCall
+from apps.activity.models import OutboxItem, Outcome, ToolCall
 from apps.activity.pipeline.relatives import read_views
 from apps.activity.pipeline.trace import SpanView
 from apps.activity.pipeline.work import Work
@@ -30,6 +33,13 @@ MERGED = (
     "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id", "ran", "is_refused",
 )  # fmt: skip
 VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
+FIELDS: tuple[Field[Any, Any], ...] = tuple(ToolCall._meta.concrete_fields)
+INTO = f"COPY %s ({', '.join(field.column for field in FIELDS)}) FROM STDIN"
+STAGE = "CREATE TEMP TABLE IF NOT EXISTS pipeline_calls (LIKE activity_toolcall) ON COMMIT DELETE ROWS"
+POINT = """
+INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[]) AS new (key, call_id)
+ON CONFLICT (key) DO UPDATE SET call_id = EXCLUDED.call_id -- it may have led to a call that was joined with another
+"""
 CLAIM = """
 INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[])
 ON CONFLICT (key) DO NOTHING RETURNING key
@@ -67,7 +77,7 @@ def next_rows() -> list[int]:
 
 def take_outbox(rows: Sequence[int], part: Collection[UUID] | None = None) -> Taken:
     """Lock these outbox rows, unless another has them; of their spans only `part`, when it is given."""
-    waiting = OutboxItem.objects.select_for_update(skip_locked=True).filter(failed_at=None, pk__in=rows)
+    waiting = _rows(rows).select_for_update(skip_locked=True).filter(failed_at=None)
     held = dict(waiting.order_by("pk").values_list("pk", "span_ids"))
     wanted = None if part is None else set(part)
     span_ids = [one for some in held.values() for one in some if wanted is None or one in wanted]
@@ -77,9 +87,14 @@ def take_outbox(rows: Sequence[int], part: Collection[UUID] | None = None) -> Ta
 
 def finish_outbox(taken: Taken) -> None:
     """Delete the rows; of one that was taken in part the rest stays."""
-    OutboxItem.objects.filter(pk__in=[pk for pk in taken.outbox_ids if pk not in taken.left]).delete()
+    _rows([pk for pk in taken.outbox_ids if pk not in taken.left]).delete()
     for pk, rest in taken.left.items():
         OutboxItem.objects.filter(pk=pk).update(span_ids=rest)
+
+
+def _rows(pks: Sequence[int]) -> QuerySet[OutboxItem]:
+    """One parameter for any number of them."""
+    return OutboxItem.objects.extra(where=["activity_outbox.id = ANY(%s)"], params=[list(pks)])
 
 
 def spans_of_row(pk: int) -> list[UUID]:
@@ -116,7 +131,7 @@ def pending_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
     trace_ids = {span.trace_id for span in spans if span.signal == "span"}
     if not trace_ids:
         return []
-    waiting = ToolCall.objects.filter(trace_id__in=trace_ids, outcome=Outcome.PENDING)
+    waiting = ToolCall.objects.among(trace_ids, "trace_id").filter(outcome=Outcome.PENDING)
     return list(waiting.order_by("-pk")[:MOST_PENDING])
 
 
@@ -132,8 +147,10 @@ def overdue_calls(
 
 def calls_by_key(keys: Iterable[bytes]) -> dict[bytes, ToolCall]:
     """Calls already known under these keys; two queries."""
-    known = {bytes(row.key): row.call_id for row in CallKey.objects.filter(key__in=list(keys))}
-    calls = ToolCall.objects.in_bulk(set(known.values()))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT key, call_id FROM activity_callkey WHERE key = ANY(%s)", [list(keys)])
+        known = {bytes(key): call_id for key, call_id in cursor.fetchall()}
+    calls = {call.pk: call for call in ToolCall.objects.among(set(known.values()))} if known else {}
     return {key: calls[call_id] for key, call_id in known.items() if call_id in calls}
 
 
@@ -146,24 +163,45 @@ def first_told(answers: Mapping[bytes, UUID]) -> set[bytes]:
 
 def write_calls(work: Work) -> None:
     """New calls, changed calls, the keys they are found by; without those that turned out to be another's."""
-    ToolCall.objects.bulk_create(work.created.values(), batch_size=1000)
-    ToolCall.objects.bulk_update(work.changed.values(), list(MERGED), batch_size=500)
-    ToolCall.objects.bulk_update(
-        [call for pk, call in work.joined.items() if pk in work.changed], list(VERDICT), batch_size=500
-    )
-    ToolCall.objects.filter(pk__in=work.dropped).delete()
-    CallKey.objects.bulk_create(
-        [CallKey(key=key, call_id=call_id) for key, call_id in work.keys.items()],
-        update_conflicts=True,  # a key may have belonged to a call that was joined with another
-        unique_fields=["key"],
-        update_fields=["call_id"],
-        batch_size=2000,
-    )
+    if work.created:
+        _copy("activity_toolcall", work.created.values())
+    if work.changed:
+        _change(list(work.changed.values()), MERGED)
+    joined = [call for pk, call in work.joined.items() if pk in work.changed]
+    if joined:
+        _change(joined, VERDICT)
+    if work.dropped:
+        ToolCall.objects.among(work.dropped).delete()
+    with connection.cursor() as cursor:
+        cursor.execute(POINT, [list(work.keys), list(work.keys.values())])
+
+
+def _copy(table: str, calls: Iterable[ToolCall]) -> None:
+    """COPY: written as single statements, most of a step would be spent on their text."""
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(INTO % table) as copy:
+        for call in calls:
+            copy.write_row([_value(call, field) for field in FIELDS])
+
+
+def _change(calls: Sequence[ToolCall], names: Sequence[str]) -> None:
+    """Write these fields of calls that are stored already."""
+    columns = [ToolCall._meta.get_field(name).column for name in names]
+    told = ", ".join(f"{column} = n.{column}" for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(STAGE)
+        _copy("pipeline_calls", calls)
+        cursor.execute(f"UPDATE activity_toolcall c SET {told} FROM pipeline_calls n WHERE c.id = n.id")  # noqa: S608
+        cursor.execute("TRUNCATE pipeline_calls")
+
+
+def _value(call: ToolCall, field: Field[Any, Any]) -> Any:
+    value = getattr(call, field.attname)
+    return Jsonb(value, dumps=orjson.dumps) if isinstance(field, JSONField) and value is not None else value
 
 
 def allow_the_rest(call_ids: Iterable[UUID]) -> None:
     """Calls with an agent to which nobody objected are allowed."""
-    rest = ToolCall.objects.filter(pk__in=list(call_ids), outcome=Outcome.PENDING, agent__isnull=False)
+    rest = ToolCall.objects.among(call_ids).filter(outcome=Outcome.PENDING, agent__isnull=False)
     rest.update(outcome=Outcome.ALLOWED, judged_at=timezone.now())
 
 
