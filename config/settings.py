@@ -156,10 +156,11 @@ DATABASES = {
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 10, "timeout": 10}
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# A socket waits 5 seconds in one request for something to tell; a client that gives up just then loses every idle feed.
 CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
-        "CONFIG": {"hosts": [REDIS_URL], "capacity": 500, "expiry": 10},
+        "CONFIG": {"hosts": [{"address": REDIS_URL, "socket_timeout": 20}], "capacity": 500, "expiry": 10},
     }
 }
 SESSION_ENGINE = "django.contrib.sessions.backends.db"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from channels_redis.core import RedisChannelLayer
+from django.conf import settings
 
 from config.asgi import application
 from tests.activity.sockets import Socket
@@ -44,3 +46,11 @@ def test_host_and_port_must_both_be_ours(origin: str, host: str, same: bool) -> 
     from config.sockets import is_same_origin
 
     assert is_same_origin({"headers": headers(origin, host)}) is same
+
+
+def test_a_socket_to_which_nothing_is_told_stays_open() -> None:
+    """The layer waits `brpop_timeout` in one request: the connection must outwait it, or idle feeds end."""
+    layer = RedisChannelLayer(**settings.CHANNEL_LAYERS["default"]["CONFIG"])
+    for number in range(layer.ring_size):
+        pool = layer.create_pool(number)
+        assert pool.connection_kwargs["socket_timeout"] > 2 * layer.brpop_timeout
