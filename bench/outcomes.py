@@ -115,7 +115,9 @@ def per_1000(found: Found, length: int, skipped: int = 0) -> float:
 def as_rare(calm: Array, rate: float) -> float:
     """The limit at which the naive method cries wolf no more often than this."""
     skipped = A_DAY * REFERENCE_DAYS
-    return next((one for one in LIMITS if per_1000(naive(calm, one), calm.shape[1], skipped) <= rate), LIMITS[-1])
+    return next(
+        (one for one in LIMITS if per_1000(naive(calm, one), calm.shape[1], skipped) <= rate), LIMITS[-1]
+    )
 
 
 def main() -> int:
@@ -126,35 +128,43 @@ def main() -> int:
         return 0
     resolved, turns = recorded(folder / FILE)
     rng, count = np.random.default_rng(20260414), 300 if given.quick else 2000
-    length = 3000 if given.quick else 6000
-    say(f"{len(resolved)} recorded runs, {resolved.mean():.0%} resolved; without a change")
-    calm = rng.choice(resolved, (count, length))
-    alarms, alarms_naive = sequential(calm), naive(calm)
-    figures: dict[str, Any] = {
-        "mean_runs": MEAN_RUNS,
-        "runs": alarms.runs(length),
-        "false_alarms_per_1000": per_1000(alarms, length),
-        "naive_false_alarms_per_1000": per_1000(alarms_naive, length, skipped=A_DAY * REFERENCE_DAYS),
-        "by_level": {},
-    }
-    matched = figures["matched_sigmas"] = as_rare(calm, figures["false_alarms_per_1000"])
-    for level in (10, 30, 50, 70, 90):
-        say(f"without a change at {level} percent")
-        streams = (rng.random((count, length // 2)) < level / 100).astype(float)
-        figures["by_level"][level] = per_1000(sequential(streams), length // 2)
+    say(f"{len(resolved)} recorded runs, {resolved.mean():.0%} resolved")
+    figures = calm_figures(resolved, count, 3000 if given.quick else 6000, rng)
     for points in FALLS:
         say(f"a fall of {points} points")
         streams = fallen(resolved, points, count, rng)
         found = sequential(streams)
-        own = measured(streams, found) | {"start_error": start_error(streams, found)}
-        usual = {"naive": measured(streams, naive(streams)), "naive_matched": measured(streams, naive(streams, matched))}
-        figures[f"fall_{points}"] = own | usual
+        figures[f"fall_{points}"] = measured(streams, found) | {
+            "start_error": start_error(streams, found),
+            "naive": measured(streams, naive(streams)),
+            "naive_matched": measured(streams, naive(streams, figures["matched_sigmas"])),
+        }
     for percent in RISES:
         say(f"costs up by {percent} percent")
         streams = costlier(turns, percent, count, rng)
         figures.setdefault("cost", {})[percent] = measured(streams, sequential(streams))
     result(**figures)
     return 0
+
+
+def calm_figures(resolved: Array, count: int, length: int, rng: np.random.Generator) -> dict[str, Any]:
+    """How often a fall is told where there is none."""
+    say("without a change")
+    calm = rng.choice(resolved, (count, length))
+    alarms = sequential(calm)
+    figures: dict[str, Any] = {
+        "mean_runs": MEAN_RUNS,
+        "runs": alarms.runs(length),
+        "false_alarms_per_1000": per_1000(alarms, length),
+        "naive_false_alarms_per_1000": per_1000(naive(calm), length, skipped=A_DAY * REFERENCE_DAYS),
+        "by_level": {},
+    }
+    figures["matched_sigmas"] = as_rare(calm, figures["false_alarms_per_1000"])
+    for level in (10, 30, 50, 70, 90):
+        say(f"without a change at {level} percent")
+        streams = (rng.random((count, length // 2)) < level / 100).astype(float)
+        figures["by_level"][level] = per_1000(sequential(streams), length // 2)
+    return figures
 
 
 if __name__ == "__main__":

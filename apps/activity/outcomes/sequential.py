@@ -72,7 +72,7 @@ class Detector:
 def _weights(usual: Array) -> Array:
     """The levels looked for from here on, one in sum for each stream; none where nothing lower is left."""
     least = usual - np.minimum(LEAST, usual / 2)
-    lower = (LEVELS <= least[:, None]).astype(float)
+    lower = (least[:, None] >= LEVELS).astype(float)
     found: Array = lower / np.maximum(lower.sum(axis=1), 1.0)[:, None]
     return found
 
