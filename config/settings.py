@@ -185,6 +185,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute=7),
         "options": {"expires": 3600},
     },
+    "read-outcomes": {"task": "activity.read_outcomes", "schedule": 10.0, "options": {"expires": 10}},
+    "watch-outcomes": {
+        "task": "activity.watch_outcomes",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
+    },
     "detect-drift": {
         "task": "compliance.detect_drift",
         "schedule": crontab(minute="*/15"),
