@@ -70,6 +70,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         (
             Entry("Home", "home", "home"),
             Entry("Live feed", "activity:feed", "feed", Permission.ACTIVITY_VIEW),
+            Entry("Outcomes", "activity:outcomes", "outcomes", Permission.ACTIVITY_VIEW),
             Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW, open_findings),
         ),
     ),

@@ -8,18 +8,17 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from apps.activity.models import ToolCall
+from apps.activity.models import OutcomeWatch, ToolCall
 from apps.activity.services import Verdict as Recorded
 from apps.activity.services import record_verdicts, refuse_calls
-from apps.activity.models import OutcomeWatch
 from apps.activity.signals import calls_recorded, oversight_load_asked
 from apps.agents.models import Agent, Blueprint
 from apps.agents.signals import instances_joined, merge_asked
 from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.kit.ids import time_of
-from apps.oversight.models import ToolPolicy
 from apps.oversight.load import asked_per_day
+from apps.oversight.models import ToolPolicy
 from apps.oversight.past import Moment, moment_of
 from apps.oversight.refusals import refused_here, stands_refused
 from apps.oversight.rules import Situation, verdict_on

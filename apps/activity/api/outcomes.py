@@ -43,14 +43,23 @@ class OutcomeWrite(serializers.Serializer[Any]):
     repeated = serializers.BooleanField(required=False, allow_null=True, default=None)
     reopened = serializers.BooleanField(required=False, allow_null=True, default=None)
     rating = serializers.FloatField(
-        required=False, allow_null=True, default=None, min_value=0, max_value=1, help_text="Trust or rating, 0 to 1."
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=0,
+        max_value=1,
+        help_text="Trust or rating, 0 to 1.",
     )
     value = serializers.DecimalField(18, 6, required=False, allow_null=True, default=None)
     cost = serializers.DecimalField(18, 6, required=False, allow_null=True, default=None, min_value=0)
     currency = serializers.CharField(max_length=3, required=False, default="", allow_blank=True)
     segment = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
     contact = serializers.CharField(
-        max_length=255, required=False, default="", allow_blank=True, help_text="Whoever was served: a pseudonym will do."
+        max_length=255,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Whoever was served: a pseudonym will do.",
     )
 
 
@@ -62,7 +71,17 @@ class OutcomeSerializer(serializers.ModelSerializer[RunOutcome]):
 
     class Meta:
         model = RunOutcome
-        fields = ["id", "agent", "conversation_id", "at", "version", "fingerprint", *READERS, "told", "changed_at"]
+        fields = [
+            "id",
+            "agent",
+            "conversation_id",
+            "at",
+            "version",
+            "fingerprint",
+            *READERS,
+            "told",
+            "changed_at",
+        ]
 
 
 class ResultSerializer(serializers.Serializer[Result]):
@@ -113,7 +132,9 @@ class OutcomeViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[RunOutcome])
         if several is None:
             return self._answer([_report(body_of(request, OutcomeWrite))], request, is_single=True)
         if len(several) > MOST_AT_ONCE:
-            raise InvalidInput("Too many outcomes at once.", fields={"outcomes": f"At most {MOST_AT_ONCE} at once"})
+            raise InvalidInput(
+                "Too many outcomes at once.", fields={"outcomes": f"At most {MOST_AT_ONCE} at once"}
+            )
         return self._answer([_read(one) for one in several], request)
 
     def _answer(self, read_: list[Report | Result], request: Request, *, is_single: bool = False) -> Response:
@@ -122,7 +143,9 @@ class OutcomeViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[RunOutcome])
         results = [next(told) if isinstance(one, Report) else one for one in read_]
         if is_single and results[0].status == "refused":
             raise InvalidInput("The outcome was not kept.", fields=results[0].fields)
-        counts = {name: sum(one.status == name for one in results) for name in ("recorded", "unchanged", "refused")}
+        counts = {
+            name: sum(one.status == name for one in results) for name in ("recorded", "unchanged", "refused")
+        }
         return Response(ResultsSerializer(counts | {"results": results}).data)
 
 

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Avg, Case, Count, ExpressionWrapper, F, FloatField, IntegerField, Q, QuerySet, Sum, Value, When
+from django.db.models import (
+    Avg,
+    Case,
+    Count,
+    ExpressionWrapper,
+    F,
+    FloatField,
+    IntegerField,
+    Q,
+    QuerySet,
+    Sum,
+    Value,
+    When,
+)
 from django.db.models.functions import Cast, TruncDate
 from django.http import QueryDict
 from django.utils import timezone
@@ -76,7 +89,9 @@ class Summary:
 
 
 def recent_runs(agent: Agent) -> QuerySet[RunOutcome]:
-    return RunOutcome.objects.filter(agent=agent, at__gte=timezone.make_aware(datetime.combine(first_day(), time())))
+    return RunOutcome.objects.filter(
+        agent=agent, at__gte=timezone.make_aware(datetime.combine(first_day(), time()))
+    )
 
 
 def first_day() -> date:
@@ -146,6 +161,34 @@ def _asked(agent: Agent, since: date, bins: int) -> list[int]:
         for day, count in by_day.items():
             counts[min(max((day - since).days // BIN_DAYS, 0), bins - 1)] += count
     return counts
+
+
+@dataclass(frozen=True)
+class WatchLine:
+    """A watch as a line of a list, its levels in words."""
+
+    agent: Agent
+    label: str
+    sentence: str
+    is_fallen: bool
+    fell_at: datetime | None
+    runs: int
+    before: str
+    now: str
+
+
+def line_of(watch: OutcomeWatch) -> WatchLine:
+    measure = BY_KEY[watch.measure]
+    return WatchLine(
+        watch.agent,
+        measure.label,
+        watch.sentence,
+        watch.is_fallen,
+        watch.fell_at,
+        watch.runs,
+        measure.words(watch.usual),
+        measure.words(watch.level),
+    )
 
 
 def narrowed_watches(query: QueryDict, *, actor: Principal) -> QuerySet[OutcomeWatch]:

@@ -4,15 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('compliance', '0005_blueprints'),
+        ("compliance", "0005_blueprints"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='finding',
-            name='kind',
-            field=models.CharField(choices=[('drift.new_tool', 'Tool outside the certified baseline'), ('drift.model_changed', 'Model changed since certification'), ('certification.expired', 'Certification expired'), ('certification.outgrown', 'Risk above what was certified'), ('drift.outcome', 'Outcome fell'), ('certification.departed', 'Differs from its certified blueprint')], max_length=40),
+            model_name="finding",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("drift.new_tool", "Tool outside the certified baseline"),
+                    ("drift.model_changed", "Model changed since certification"),
+                    ("certification.expired", "Certification expired"),
+                    ("certification.outgrown", "Risk above what was certified"),
+                    ("drift.outcome", "Outcome fell"),
+                    ("certification.departed", "Differs from its certified blueprint"),
+                ],
+                max_length=40,
+            ),
         ),
     ]

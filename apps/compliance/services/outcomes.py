@@ -48,9 +48,7 @@ def close_recovered(agent: Agent, shift: Shift) -> int:
         status=Finding.Status.OPEN,
         evidence__measure=shift.measure.key,
     )
-    return close_findings(
-        list(held.order_by("pk")), f"It recovered: {shift.sentence(timezone.localdate())}."
-    )
+    return close_findings(list(held.order_by("pk")), f"It recovered: {shift.sentence(timezone.localdate())}.")
 
 
 def _severity(shift: Shift) -> str:

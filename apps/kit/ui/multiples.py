@@ -51,9 +51,7 @@ def small_multiples(
     shown = [panel for panel in panels if panel.known]
     if not shown:
         return SafeString("")
-    pictures = joined(
-        _picture(panel, labels, marks, is_last=panel is shown[-1]) for panel in shown
-    )
+    pictures = joined(_picture(panel, labels, marks, is_last=panel is shown[-1]) for panel in shown)
     keys = [("line", "Observed"), ("band", "Usual before"), ("outside", "Newest, fell")]
     keys = [key for key in keys if key[0] != "outside" or any(panel.is_alarm for panel in shown)]
     rows = ([label, *(panel.words[at] for panel in shown)] for at, label in enumerate(labels))
@@ -70,7 +68,7 @@ def _picture(panel: Panel, labels: Sequence[str], marks: Sequence[Mark], *, is_l
     usual = f"usual {panel.usual_words}" if panel.usual is not None else ""
     return format_html(
         '<svg class="chart" height="{}" role="img" aria-label="{}">'
-        '<text class="c-head" x="0" y="11">{}</text><text x="100%" y="11" class="end">{}</text>{}'
+        '<text class="tx-b" x="0" y="11">{}</text><text x="100%" y="11" class="end">{}</text>{}'
         '<line class="c-axis" x1="0" x2="100%" y1="{}" y2="{}"/></svg>',
         _AXIS if is_last else _HEIGHT,
         f"{panel.label}: {last} at last{', ' + usual if usual else ''}.",
