@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from django.db import connection
+from django.test import Client
 from django.utils import timezone
 
 from apps.activity.models import OutcomeNote, OutcomeRules, OutcomeWatch, RunOutcome, ToolCall
@@ -22,6 +23,7 @@ from apps.agents.services.versions import record_version
 from apps.agents.signals import agents_discovered
 from apps.agents.versions import Makeup
 from apps.compliance.models import Finding
+from apps.identity.models import LedgerEntry
 from apps.identity.roles import Role
 from tests import factories
 from tests.activity.otlp import drain, post, request, span, tool_span
@@ -251,3 +253,46 @@ def test_a_run_without_an_end_is_abandoned_where_runs_usually_have_one(reporter:
     open_run.refresh_from_db()
     assert (open_run.abandoned, open_run.resolved) == (True, False)
     assert RunOutcome.objects.filter(abandoned=True).count() == 1
+
+
+def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, Any], client: Client) -> None:
+    agent, _ = reporter
+    curator = factories.make_person(Role.CURATOR)
+    client.force_login(curator.person, backend="apps.identity.auth.PersonBackend")
+    page = f"/agents/{agent.pk}/outcomes/"
+    assert "Nobody said yet" in client.get(page).content.decode()
+    make_runs(agent, [(300, 0.61), (120, 0.3)])
+    watch_outcomes()
+    posted = {"label": "Strike", "on": timezone.localdate().isoformat(), "reason": "Rebookings."}
+    assert client.post(f"{page}events/", posted | {"reason": ""}).status_code == 422
+    assert client.post(f"{page}events/", posted).status_code == 302
+    rules = {"repeat_days": 3, "abandoned_hours": 12, "reason": "Its desk answers within a day."}
+    assert client.post(f"{page}rules/", rules).status_code == 302
+    assert OutcomeRules.objects.get(agent=agent).repeat_days == 3
+    shown = client.get(page).content.decode()
+    assert "Resolution fell from 61% to" in shown
+    assert "Strike" in shown
+    assert agent.name in client.get("/outcomes/").content.decode()
+    acts = LedgerEntry.objects.filter(action__startswith="activity.").values_list("action", flat=True)
+    assert set(acts) == {"activity.external_event.noted", "activity.outcome_rules.set"}
+
+
+def test_the_summary_has_versions_segments_and_what_the_test_says(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    report(client, [
+        {"agent": agent.ref, "conversation_id": str(at), "resolved": at < 3, "escalated": at > 2, "escalation_due": at > 1,
+         "segment": "gold" if at else ""} for at in range(4)
+    ])  # fmt: skip
+    watch_outcomes()
+    told = (
+        factories.client_of(factories.make_person(Role.VIEWER))
+        .get(f"/api/v1/agents/{agent.pk}/outcomes/summary")
+        .json()
+    )
+    assert (told["total"]["runs"], told["total"]["resolved"], told["total"]["rightly_escalated"]) == (
+        4,
+        0.75,
+        0.75,
+    )
+    assert [(one["name"], one["runs"]) for one in told["segments"]] == [("gold", 3), ("No segment", 1)]
+    assert {one["measure"] for one in told["watches"]} == {"resolution", "escalation"}

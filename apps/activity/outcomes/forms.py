@@ -22,7 +22,9 @@ class EventForm(PlainForm):
         label="What happened", max_length=80, help_text="In a few words: Black Friday, price list 2027."
     )
     on = forms.DateField(
-        label="On", widget=forms.DateInput(attrs={"type": "date"}), help_text="The day it began."
+        label="On",
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        help_text="The day it began.",
     )
     reason = forms.CharField(
         label="What it has to do with this agent", max_length=2000, widget=forms.Textarea(attrs={"rows": 2})

@@ -58,8 +58,8 @@ def _panel(measure: Measure, column: str, days: Days, watch: OutcomeWatch | None
 
 
 def _mean(row: Mapping[str, Any] | None, column: str) -> float | None:
-    of = row[f"{column}_of"] if row else 0
-    return float(row[column] or 0) / of if row and of else None
+    of = row[f"of_{column}"] if row else 0
+    return float(row[f"sum_{column}"] or 0) / of if row and of else None
 
 
 def _load(days: Days) -> Panel:
@@ -68,8 +68,8 @@ def _load(days: Days) -> Panel:
         100 * asked / row["runs"] if row and row["runs"] else None
         for asked, row in zip(days.asked, days.rows, strict=True)
     ]
-    words = [DASH if value is None else number(value, 1) for value in per_100]
-    return Panel("Oversight load, times a person was asked per 100 runs", per_100, words)
+    words = [DASH if value is None else f"{number(value, 1)} asked per 100 runs" for value in per_100]
+    return Panel("Oversight load", per_100, words)
 
 
 def labels_of(days: Days) -> list[str]:
@@ -86,7 +86,7 @@ def happenings(
     told = [
         (_day(one.first_seen), "Version", f"Version {one.number}", " ".join(one.changes)) for one in versions
     ]
-    told += [(one.on, "Event", one.label, one.reason) for one in events]
+    told += [(one.on, "Event", one.label, f"{one.reason} Noted by {one.noted_by.name}.") for one in events]
     told += [
         (_day(one.fell_at), "Fall", one.sentence[:1].upper() + one.sentence[1:], "")
         for one in watches

@@ -126,6 +126,21 @@ def _group(name: str, row: Mapping[str, Any]) -> Group:
     return Group(name, *(row[key] for key in FIGURES))
 
 
+SUMS: Mapping[str, Any] = {
+    "runs": Count("pk"),
+    "sum_resolved": Count("pk", filter=Q(resolved=True)),
+    "of_resolved": Count("resolved"),
+    "sum_rightly": Sum(RIGHTLY),
+    "of_rightly": Count(RIGHTLY),
+    "sum_rating": Sum("rating"),
+    "of_rating": Count("rating"),
+    "sum_cost": ExpressionWrapper(Sum("cost"), output_field=FloatField()),
+    "of_cost": Count("cost"),
+    "sum_abandoned": Count("pk", filter=Q(abandoned=True)),
+    "of_abandoned": Count("abandoned"),
+}
+
+
 @dataclass(frozen=True)
 class Days:
     """Stretches of three days, oldest first: what runs came to in each, and how often a person was asked or told."""
@@ -139,13 +154,7 @@ def days_of(agent: Agent) -> Days:
     """Two queries: one here, one of whoever keeps decisions."""
     since = first_day()
     bins: list[dict[str, Any] | None] = [None] * (DAYS // BIN_DAYS)
-    sums = {
-        "runs": Count("pk"), "resolved": Count("pk", filter=Q(resolved=True)), "resolved_of": Count("resolved"),
-        "rightly": Sum(RIGHTLY), "rightly_of": Count(RIGHTLY), "rating": Sum("rating"), "rating_of": Count("rating"),
-        "cost": ExpressionWrapper(Sum("cost"), output_field=FloatField()), "cost_of": Count("cost"),
-        "abandoned": Count("pk", filter=Q(abandoned=True)), "abandoned_of": Count("abandoned"),
-    }  # fmt: skip
-    for row in recent_runs(agent).order_by().annotate(day=TruncDate("at")).values("day").annotate(**sums):
+    for row in recent_runs(agent).order_by().annotate(day=TruncDate("at")).values("day").annotate(**SUMS):
         at = min((row.pop("day") - since).days // BIN_DAYS, len(bins) - 1)
         before = bins[at]
         bins[at] = row if before is None else {key: (row[key] or 0) + (before[key] or 0) for key in row}
@@ -192,7 +201,7 @@ def line_of(watch: OutcomeWatch) -> WatchLine:
 
 
 def narrowed_watches(query: QueryDict, *, actor: Principal) -> QuerySet[OutcomeWatch]:
-    """By `status` (fell unless given), `measure` and `tier`."""
+    """By `status` (fell unless given), `measure` and `tier`; what fell last comes first where only those are asked for."""
     rows = OutcomeWatch.objects.visible_to(actor).filter(runs__gt=0).select_related("agent")
     statuses = [one for one in query.getlist("status") if one in (FALLEN, STEADY)] or [FALLEN]
     if len(statuses) == 1:

@@ -77,7 +77,8 @@ def set_rules(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def outcomes(request: PageRequest) -> HttpResponse:
     """The fleet: agents by what fell."""
     narrowed = queries.narrowed_watches(request.GET, actor=request.actor)
-    shown = page_of(request, narrowed, ("-id",))
+    only_fallen = request.GET.getlist("status") in ([], [queries.FALLEN])
+    shown = page_of(request, narrowed, ("-fell_at", "-id") if only_fallen else ("-id",))
     context = {
         "page": shown,
         "rows": [queries.line_of(watch) for watch in shown.rows],

@@ -14,10 +14,11 @@ from django.utils.safestring import SafeString
 
 from apps.kit.ui.charts import data_table, joined, legend
 
-_TOP: Final = 20.0
-_BOTTOM: Final = 74.0
-_HEIGHT: Final = 78
-_AXIS: Final = 96
+_TOP: Final = 30.0
+_BOTTOM: Final = 76.0
+_HEIGHT: Final = 90
+_AXIS: Final = 98
+_NEAR: Final = 0.06  # marks nearer than this share one label
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,11 @@ def small_multiples(
     if not shown:
         return SafeString("")
     pictures = joined(_picture(panel, labels, marks, is_last=panel is shown[-1]) for panel in shown)
-    keys = [("line", "Observed"), ("band", "Usual before"), ("outside", "Newest, fell")]
-    keys = [key for key in keys if key[0] != "outside" or any(panel.is_alarm for panel in shown)]
+    fell = any(panel.is_alarm for panel in shown)
+    keys = [
+        ("line", "Observed"),
+        *([("band", "Usual before"), ("outside", "Newest, got worse")] if fell else []),
+    ]
     rows = ([label, *(panel.words[at] for panel in shown)] for at, label in enumerate(labels))
     table = data_table(caption, ["From", *(panel.label for panel in shown)], rows)
     return format_html('<figure class="multiples">{}{}{}</figure>', pictures, legend(keys), table)
@@ -143,16 +147,34 @@ def _newest(panel: Panel, low: float, high: float) -> SafeString:
 
 
 def _marks(marks: Sequence[Mark]) -> SafeString:
-    return joined(
+    lines = (
         format_html(
-            '<line class="c-now" x1="{0}%" x2="{0}%" y1="16" y2="{1}"/><text x="{0}%" y="{2}" class="mid">{3}</text>',
+            '<line class="c-now" x1="{0}%" x2="{0}%" y1="27" y2="{1}"/>',
             f"{100 * mark.at:.2f}",
             f"{_BOTTOM + 2:.0f}",
-            "25",
-            mark.number,
         )
         for mark in marks
     )
+    labels = (
+        format_html(
+            '<text x="{}%" y="25" class="mid">{}</text>',
+            f"{50 * (some[0].at + some[-1].at):.2f}",
+            str(some[0].number) if len(some) == 1 else f"{some[0].number}\N{EN DASH}{some[-1].number}",
+        )
+        for some in _near_each_other(marks)
+    )
+    return joined([*lines, *labels])
+
+
+def _near_each_other(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """Marks in groups that one label stands over, in the order of time."""
+    found: list[list[Mark]] = []
+    for mark in sorted(marks, key=lambda mark: mark.number):
+        if found and mark.at - found[-1][0].at < _NEAR:
+            found[-1].append(mark)
+        else:
+            found.append([mark])
+    return found
 
 
 def _time_axis(labels: Sequence[str]) -> SafeString:
