@@ -7,6 +7,7 @@ rules are set. Every word here is the weakest there is: whoever was there knows 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -115,6 +116,6 @@ def _not_come_back(rules: OutcomeRules, now: datetime) -> set[tuple[UUID, str]]:
     return keep_outcomes([derived(row, _of_quiet(row)) for row in quiet[:AT_ONCE]])
 
 
-def _of_quiet(row: RunOutcome) -> dict[str, object]:
+def _of_quiet(row: RunOutcome) -> Mapping[str, object]:
     ended_otherwise = row.escalated or row.abandoned or row.resolved is not None
     return {"repeated": False} | ({} if ended_otherwise else {"resolved": True})

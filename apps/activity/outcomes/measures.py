@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
@@ -16,14 +17,20 @@ from apps.kit.ui.formats import number, percent
 class Run(Protocol):
     """What a measure reads of one run."""
 
-    at: datetime
-    resolved: bool | None
-    escalated: bool | None
-    escalation_due: bool | None
-    abandoned: bool | None
-    repeated: bool | None
-    rating: float | None
-    cost: object
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def resolved(self) -> bool | None: ...
+    @property
+    def escalated(self) -> bool | None: ...
+    @property
+    def escalation_due(self) -> bool | None: ...
+    @property
+    def abandoned(self) -> bool | None: ...
+    @property
+    def rating(self) -> float | None: ...
+    @property
+    def cost(self) -> Decimal | None: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ def _appropriate(run: Run) -> float | None:
 
 
 def _cost(run: Run) -> float | None:
-    return None if run.cost is None else float(str(run.cost))
+    return None if run.cost is None else float(run.cost)
 
 
 RESOLUTION = Measure("resolution", "Resolved", "resolution", "fell", lambda run: _share(run.resolved))

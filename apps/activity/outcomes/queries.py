@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -102,7 +102,9 @@ def summary_of(agent: Agent) -> Summary:
     """Four queries."""
     runs = recent_runs(agent).order_by()
     versions = runs.values("version__number").annotate(**FIGURES).order_by("-version__number")[:MOST_GROUPS]
-    segments = runs.values("segment").annotate(**FIGURES).order_by("-runs")[:MOST_GROUPS]
+    segments = (
+        runs.values("segment").annotate(**FIGURES).order_by(Count("pk").desc(), "segment")[:MOST_GROUPS]
+    )
     return Summary(
         DAYS,
         _group("All runs", runs.aggregate(**FIGURES)),
@@ -154,10 +156,13 @@ def days_of(agent: Agent) -> Days:
     """Two queries: one here, one of whoever keeps decisions."""
     since = first_day()
     bins: list[dict[str, Any] | None] = [None] * (DAYS // BIN_DAYS)
-    for row in recent_runs(agent).order_by().annotate(day=TruncDate("at")).values("day").annotate(**SUMS):
-        at = min((row.pop("day") - since).days // BIN_DAYS, len(bins) - 1)
-        before = bins[at]
-        bins[at] = row if before is None else {key: (row[key] or 0) + (before[key] or 0) for key in row}
+    by_day: Iterable[Mapping[str, Any]] = (
+        recent_runs(agent).order_by().annotate(day=TruncDate("at")).values("day").annotate(**SUMS)
+    )
+    for row in by_day:
+        at = min((row["day"] - since).days // BIN_DAYS, len(bins) - 1)
+        before = bins[at] or {}
+        bins[at] = {key: (row[key] or 0) + before.get(key, 0) for key in SUMS}
     starts = [since + timedelta(days=BIN_DAYS * at) for at in range(len(bins))]
     return Days(starts, bins, _asked(agent, since, len(bins)))
 
@@ -165,7 +170,9 @@ def days_of(agent: Agent) -> Days:
 def _asked(agent: Agent, since: date, bins: int) -> list[int]:
     counts = [0] * bins
     until = timezone.localdate()
-    told = oversight_load_asked.send(sender=OutcomeWatch, agent=agent, since=since, until=until)
+    told: list[tuple[Any, Any]] = oversight_load_asked.send(
+        sender=OutcomeWatch, agent=agent, since=since, until=until
+    )
     for _, by_day in told:
         for day, count in by_day.items():
             counts[min(max((day - since).days // BIN_DAYS, 0), bins - 1)] += count

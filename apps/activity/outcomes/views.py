@@ -17,7 +17,7 @@ from apps.activity.outcomes.measures import BY_KEY
 from apps.activity.outcomes.picture import happenings, labels_of, marks_of, panels_of
 from apps.activity.outcomes.sequential import MEAN_RUNS
 from apps.activity.outcomes.services import note_external_event, set_outcome_rules
-from apps.agents.access import may
+from apps.agents.access import may, require_for
 from apps.agents.models import Agent
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
@@ -40,6 +40,7 @@ def agent_outcomes(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def note_event(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Mark something that happened outside."""
     agent = visible_agent(request, agent_id)
+    require_for(request.actor, Permission.AGENTS_CURATE, agent)
     form = EventForm(request.POST)
     if form.is_valid():
         given = form.cleaned_data
@@ -60,6 +61,7 @@ def note_event(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def set_rules(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Say what may be derived."""
     agent = visible_agent(request, agent_id)
+    require_for(request.actor, Permission.AGENTS_CURATE, agent)
     form = RulesForm(request.POST, agent=agent, rules=_rules(agent))
     if form.is_valid():
         try:

@@ -22,7 +22,7 @@ READER = "watch"
 LATE_COMMITS = timedelta(minutes=10)
 MOST_RUNS, KEPT_RUNS = 4000, 2000  # a longer reference is cut, seldom: every cut lets the test begin anew
 MOST_SHIFTS = 20
-READ = ("at", "resolved", "escalated", "escalation_due", "abandoned", "repeated", "rating", "cost")
+READ = ("at", "resolved", "escalated", "escalation_due", "abandoned", "rating", "cost")
 
 
 def watch_outcomes() -> int:

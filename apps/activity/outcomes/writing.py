@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
@@ -97,9 +97,9 @@ def _name_versions(rows: Sequence[RunOutcome]) -> None:
     for agent_id, began, pk, mark in versions.values_list("agent_id", "first_seen", "pk", "fingerprint"):
         known[agent_id].append((began, pk, mark))
     for row in rows:
-        began = known[row.agent_id]
-        at = bisect_right([moment for moment, *_ in began], row.at) - 1
-        row.version_id, row.fingerprint = began[at][1:] if at >= 0 else (None, "")
+        versions_of = known[row.agent_id]
+        at = bisect_right([moment for moment, *_ in versions_of], row.at) - 1
+        row.version_id, row.fingerprint = versions_of[at][1:] if at >= 0 else (None, "")
 
 
 def _repeats(rows: Sequence[RunOutcome]) -> list[RunOutcome]:
@@ -137,7 +137,7 @@ def came_back(row: RunOutcome) -> Told:
     return derived(row, {"repeated": True, "resolved": False})
 
 
-def derived(row: RunOutcome, fields: dict[str, object]) -> Told:
+def derived(row: RunOutcome, fields: Mapping[str, object]) -> Told:
     return Told(row.agent_id, row.conversation_id, DERIVED, timezone.now(), None, fields)
 
 
