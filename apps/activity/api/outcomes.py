@@ -84,17 +84,17 @@ class OutcomeSerializer(serializers.ModelSerializer[RunOutcome]):
         ]
 
 
-class ResultSerializer(serializers.Serializer[Result]):
+class OutcomeResultSerializer(serializers.Serializer[Result]):
     conversation_id = serializers.CharField()
     status = serializers.ChoiceField(["recorded", "unchanged", "refused"])
     fields_at_fault = serializers.DictField(child=serializers.CharField(), source="fields")
 
 
-class ResultsSerializer(serializers.Serializer[Any]):
+class OutcomeResultsSerializer(serializers.Serializer[Any]):
     recorded = serializers.IntegerField()
     unchanged = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = ResultSerializer(many=True)
+    results = OutcomeResultSerializer(many=True)
 
 
 class OutcomeFilter(django_filters.FilterSet):
@@ -123,7 +123,7 @@ class OutcomeViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[RunOutcome])
         rows = RunOutcome.objects.visible_to(actor_of(self.request))
         return rows.select_related("agent", "version")
 
-    @extend_schema(request=OutcomeWrite(many=True), responses=ResultsSerializer)
+    @extend_schema(request=OutcomeWrite(many=True), responses=OutcomeResultsSerializer)
     @idempotent
     def create(self, request: Request) -> Response:
         """Report one outcome (an object) or up to 1,000 (an array), each with a result of its own. Sent again they change
@@ -146,7 +146,7 @@ class OutcomeViewSet(mixins.ListModelMixin, viewsets.GenericViewSet[RunOutcome])
         counts = {
             name: sum(one.status == name for one in results) for name in ("recorded", "unchanged", "refused")
         }
-        return Response(ResultsSerializer(counts | {"results": results}).data)
+        return Response(OutcomeResultsSerializer(counts | {"results": results}).data)
 
 
 def _read(item: Any) -> Report | Result:
@@ -163,7 +163,7 @@ def _report(body: dict[str, Any]) -> Report:
     return Report(body["agent"].strip(), body["conversation_id"], body["at"], fields)
 
 
-class WatchSerializer(serializers.ModelSerializer[OutcomeWatch]):
+class OutcomeWatchSerializer(serializers.ModelSerializer[OutcomeWatch]):
     """`level` since `since` over `runs`; `usual` what it was before it fell, null while it is not fallen."""
 
     class Meta:
@@ -171,7 +171,7 @@ class WatchSerializer(serializers.ModelSerializer[OutcomeWatch]):
         fields = ["measure", "level", "since", "runs", "usual", "fell_at", "told_at", "sentence"]
 
 
-class GroupSerializer(serializers.Serializer[Any]):
+class OutcomeGroupSerializer(serializers.Serializer[Any]):
     """Shares are between 0 and 1; null where nobody said anything."""
 
     name = serializers.CharField()
@@ -186,12 +186,12 @@ class GroupSerializer(serializers.Serializer[Any]):
     cost = serializers.FloatField(allow_null=True)
 
 
-class SummarySerializer(serializers.Serializer[Any]):
+class OutcomeSummarySerializer(serializers.Serializer[Any]):
     days = serializers.IntegerField()
-    total = GroupSerializer()
-    versions = GroupSerializer(many=True)
-    segments = GroupSerializer(many=True)
-    watches = WatchSerializer(many=True)
+    total = OutcomeGroupSerializer()
+    versions = OutcomeGroupSerializer(many=True)
+    segments = OutcomeGroupSerializer(many=True)
+    watches = OutcomeWatchSerializer(many=True)
 
 
 class AgentOutcomesView(APIView):
@@ -199,6 +199,6 @@ class AgentOutcomesView(APIView):
 
     permissions = {"GET": Permission.ACTIVITY_VIEW}
 
-    @extend_schema(responses=SummarySerializer)
+    @extend_schema(responses=OutcomeSummarySerializer)
     def get(self, request: Request, agent_id: UUID) -> Response:
-        return Response(SummarySerializer(summary_of(agent_for(request, agent_id))).data)
+        return Response(OutcomeSummarySerializer(summary_of(agent_for(request, agent_id))).data)

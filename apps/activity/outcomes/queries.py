@@ -48,8 +48,8 @@ RIGHTLY = Case(
     default=Value(0.0),
     output_field=FloatField(),
 )
+RUNS = Count("pk")
 FIGURES: Mapping[str, Any] = {
-    "runs": Count("pk"),
     "resolved_share": _share("resolved"),
     "escalated_share": _share("escalated"),
     "rightly": Avg(RIGHTLY),
@@ -101,13 +101,17 @@ def first_day() -> date:
 def summary_of(agent: Agent) -> Summary:
     """Four queries."""
     runs = recent_runs(agent).order_by()
-    versions = runs.values("version__number").annotate(**FIGURES).order_by("-version__number")[:MOST_GROUPS]
+    versions = (
+        runs.values("version__number")
+        .annotate(runs=RUNS, **FIGURES)
+        .order_by("-version__number")[:MOST_GROUPS]
+    )
     segments = (
-        runs.values("segment").annotate(**FIGURES).order_by(Count("pk").desc(), "segment")[:MOST_GROUPS]
+        runs.values("segment").annotate(runs=RUNS, **FIGURES).order_by("-runs", "segment")[:MOST_GROUPS]
     )
     return Summary(
         DAYS,
-        _group("All runs", runs.aggregate(**FIGURES)),
+        _group("All runs", runs.aggregate(runs=RUNS, **FIGURES)),
         [_group(_version_name(row["version__number"]), row) for row in versions],
         [_group(row["segment"] or "No segment", row) for row in segments],
         watches_of(agent),
@@ -125,7 +129,7 @@ def _version_name(number: int | None) -> str:
 
 
 def _group(name: str, row: Mapping[str, Any]) -> Group:
-    return Group(name, *(row[key] for key in FIGURES))
+    return Group(name, row["runs"], *(row[key] for key in FIGURES))
 
 
 SUMS: Mapping[str, Any] = {
