@@ -36,7 +36,7 @@ PAGES = {
     "home": "/", "feed": "/feed/", "agents": "/agents/", "discovery": "/discovery/", "findings": "/findings/",
     "certifications": "/certifications/", "ledger": "/ledger/", "people": "/people/", "keys": "/keys/",
     "blueprints": "/blueprints/", "blueprint": "/blueprints/{blueprint}/", "grants": "/agents/{agent}/grants/",
-    "record": "/agents/{agent}/", "activity": "/agents/{agent}/activity/", "tools": "/agents/{agent}/tools/",
+    "record": "/agents/{agent}/", "activity": "/agents/{agent}/activity/", "outcomes": "/outcomes/", "agent_outcomes": "/agents/{agent}/outcomes/", "tools": "/agents/{agent}/tools/",
     "risk": "/agents/{agent}/risk/", "ai_act": "/agents/{agent}/ai-act/", "risk_policies": "/risk-policy/",
     "quality": "/quality/", "rest_risk": "/api/v1/agents/{agent}/risk",
     "lifecycle": "/agents/{agent}/lifecycle/", "rest_agents": "/api/v1/agents", "rest_calls": "/api/v1/calls",

@@ -203,6 +203,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=3, minute=40),
         "options": {"expires": 12 * 3600},
     },
+    "read-outcomes": {"task": "activity.read_outcomes", "schedule": 10.0, "options": {"expires": 10}},
+    "watch-outcomes": {
+        "task": "activity.watch_outcomes",
+        "schedule": crontab(minute="*/5"),
+        "options": {"expires": 300},
+    },
     "detect-drift": {
         "task": "compliance.detect_drift",
         "schedule": crontab(minute="*/15"),

@@ -80,6 +80,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 "Alerts", "activity:alerts", "anomaly", Permission.ACTIVITY_VIEW, waiting_alerts, is_turn=True
             ),
             Entry("Decision chains", "activity:chains", "chain", Permission.ACTIVITY_VIEW),
+            Entry("Outcomes", "activity:outcomes", "outcomes", Permission.ACTIVITY_VIEW),
             Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW, open_findings),
         ),
     ),

@@ -7,7 +7,11 @@ from celery import shared_task
 from django.conf import settings
 
 from apps.activity.behaviour import job
+from apps.activity.outcomes.deriving import derive_outcomes
+from apps.activity.outcomes.reading import read_notes
+from apps.activity.outcomes.watch import watch_outcomes
 from apps.activity.partitions import create_partitions
+from apps.identity.audit import acting_by_itself
 from apps.kit.embeddings import local_embedder, model_name
 
 SCORES_FOR_S = 20.0
@@ -55,3 +59,16 @@ def look_for_silence() -> int:
 def forget_scores() -> int:
     """Daily: delete the scores of calls older than 30 days; returns how many."""
     return job.forget_scores()
+
+
+@shared_task(name="activity.read_outcomes")
+def read_outcomes() -> int:
+    """Every 10 seconds: keep what events and spans say of outcomes; returns how many said something."""
+    return read_notes()
+
+
+@shared_task(name="activity.watch_outcomes")
+def derive_and_watch() -> dict[str, int]:
+    """Every 5 minutes: derive what nobody said, then look for changes."""
+    with acting_by_itself():
+        return {"derived": derive_outcomes(), "told": watch_outcomes()}

@@ -3,6 +3,7 @@ from django.urls import path
 from apps.activity import views
 from apps.activity.behaviour import views as behaviour
 from apps.activity.chains import views as chain_views
+from apps.activity.outcomes import views as outcome_views
 
 app_name = "activity"
 agent = "agents/<uuid:agent_id>"
@@ -27,4 +28,8 @@ urlpatterns = [
     path("chains/<path:conversation>/judge/", chain_views.chain_judge, name="chain-judge"),
     path("chains/<path:conversation>/steps/<int:number>/", chain_views.chain_step, name="chain-step"),
     path("chains/<path:conversation>/", chain_views.chain, name="chain"),
+    path("outcomes/", outcome_views.outcomes, name="outcomes"),
+    path(f"{agent}/outcomes/", outcome_views.agent_outcomes, name="agent-outcomes"),
+    path(f"{agent}/outcomes/events/", outcome_views.note_event, name="outcome-event"),
+    path(f"{agent}/outcomes/rules/", outcome_views.set_rules, name="outcome-rules"),
 ]

@@ -8,12 +8,16 @@ from uuid import UUID
 
 from django.dispatch import receiver
 
+from apps.activity.models import OutcomeWatch
+from apps.activity.outcomes.measures import Shift
+from apps.activity.signals import outcome_shifted
 from apps.agents import risk
 from apps.agents.models import Agent, Blueprint
 from apps.agents.signals import agent_changed, agents_changed, coverage_asked, instances_joined
 from apps.compliance.queries import uncovered
 from apps.compliance.services.blueprints import cover_new_instances, follow_departures
 from apps.compliance.services.certifications import follow_tiers
+from apps.compliance.services.outcomes import close_recovered, raise_fall
 from apps.identity.models import Principal
 
 OF_RISK = frozenset({*risk.FIELDS, "ai_act_class", "tier"})
@@ -43,3 +47,14 @@ def cover(
 def lacking_coverage(sender: type[Agent], tiers: dict[UUID, int], **_: Any) -> set[UUID]:
     """Those of these agents that hold no certification for the tier they would have."""
     return uncovered(tiers)
+
+
+@receiver(outcome_shifted, dispatch_uid="compliance.follow_outcome")
+def follow_outcome(
+    sender: type[OutcomeWatch], agent: Agent, shift: Shift, is_recovered: bool, **_: Any
+) -> None:
+    """An outcome that got worse is drift; back near what was usual it is none any longer."""
+    if shift.is_worse:
+        raise_fall(agent, shift)
+    elif is_recovered:
+        close_recovered(agent, shift)

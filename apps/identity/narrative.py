@@ -46,6 +46,8 @@ SENTENCES: Mapping[str, str] = {
     "agents.risk_policy.discarded": "discarded the draft {detail[name]}",
     "agents.risk_policy.applied": "applied the risk policy {detail[name]} as version {detail[number]} to {detail[agents]} agents",
     "agents.claim.settled": "settled what sources said of {detail[field]}",
+    "activity.outcome_rules.set": "said what may be derived of its runs",
+    "activity.external_event.noted": "noted that something happened outside: {detail[label]}",
     "agents.version.began": "saw version {detail[number]} of it",
     "agents.dependency.stated": "stated that it {detail[relation]} {detail[target]}",
     "agents.dependency.withdrawn": "took back that it {detail[relation]} {detail[target]}",

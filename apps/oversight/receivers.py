@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from django.dispatch import receiver
 
-from apps.activity.models import ToolCall
+from apps.activity.models import OutcomeWatch, ToolCall
 from apps.activity.services import Verdict as Recorded
 from apps.activity.services import record_verdicts, refuse_calls
-from apps.activity.signals import calls_recorded
+from apps.activity.signals import calls_recorded, oversight_load_asked
 from apps.agents.models import Agent, Blueprint
 from apps.agents.signals import instances_joined, merge_asked
 from apps.agents.toolnames import tool_named
 from apps.identity.models import Principal
 from apps.kit.ids import time_of
+from apps.oversight.load import asked_per_day
 from apps.oversight.models import ToolPolicy
 from apps.oversight.past import Moment, moment_of
 from apps.oversight.refusals import refused_here, stands_refused
@@ -79,3 +81,11 @@ def _judged(call: ToolCall, situation: Situation, moment: Moment) -> Recorded:
     verdict = verdict_on(situation, tool, moment.at, status=status, error=error)
     mark = "" if moment.is_believed or verdict.outcome == "allowed" else UNBELIEVED
     return Recorded(call.pk, verdict.outcome, verdict.reason + mark, verdict.code)
+
+
+@receiver(oversight_load_asked, dispatch_uid="oversight.tell_load")
+def tell_load(
+    sender: type[OutcomeWatch], agent: Agent, since: date, until: date, **_: Any
+) -> Mapping[date, int]:
+    """How often an agent took a person's time."""
+    return asked_per_day(agent, since, until)

@@ -1,11 +1,12 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.activity.api import behaviour, chains, views
+from apps.activity.api import behaviour, chains, outcomes, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("calls", views.ToolCallViewSet, "calls")
 router.register("chains", chains.ChainViewSet, "chains")
+router.register("outcomes", outcomes.OutcomeViewSet, "outcomes")
 router.register("alerts", behaviour.AlertViewSet, "alerts")
 agent = "agents/<uuid:agent_id>"
 urlpatterns = [
@@ -13,4 +14,5 @@ urlpatterns = [
     path("detectors", behaviour.DetectorsView.as_view(), name="detectors"),
     path(f"{agent}/detectors", behaviour.AgentDetectorsView.as_view(), name="agent-detectors"),
     path(f"{agent}/baselines", behaviour.AgentBaselinesView.as_view(), name="agent-baselines"),
+    path(f"{agent}/outcomes/summary", outcomes.AgentOutcomesView.as_view(), name="agent-outcomes-summary"),
 ]

@@ -15,6 +15,14 @@ from apps.activity.models.calls import (
     sees_every_call,
 )
 from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
+from apps.activity.models.outcomes import (
+    ExternalEvent,
+    OutcomeCursor,
+    OutcomeNote,
+    OutcomeRules,
+    OutcomeWatch,
+    RunOutcome,
+)
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
@@ -24,12 +32,18 @@ __all__ = [
     "CallKey",
     "CallScore",
     "DetectorSetting",
+    "ExternalEvent",
     "FeedPosition",
     "OutboxItem",
     "Outcome",
+    "OutcomeCursor",
+    "OutcomeNote",
+    "OutcomeRules",
+    "OutcomeWatch",
     "Resource",
     "RunOpinion",
     "RunOpinionQuerySet",
+    "RunOutcome",
     "Severity",
     "Span",
     "ToolCall",

@@ -18,6 +18,7 @@ from apps.activity.models import ToolCall
 from apps.activity.pipeline import store
 from apps.activity.pipeline.answers import answers_told, model_use
 from apps.activity.pipeline.detectors import new_tools
+from apps.activity.pipeline.notes import note_outcomes
 from apps.activity.pipeline.relatives import TraceKey, read_traces
 from apps.activity.pipeline.reports import Report, not_later_than_now, report_of
 from apps.activity.pipeline.trace import SpanView, Trace
@@ -62,6 +63,7 @@ def step(rows: Sequence[int], part: Collection[UUID] | None = None) -> Stepped:
     work = work_of(reports, store.calls_by_key(key for report in reports for key in report.keys))
     seen = _name_agents(work, reports) | _count_models(spans, traces, reports)
     _write(work)
+    note_outcomes(spans)
     store.finish_outbox(taken)
     mark_seen(seen)
     return Stepped(len(taken.outbox_ids), len(work.all()), _number(work))

@@ -34,7 +34,7 @@ MERGED = (
 )  # fmt: skip
 VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
 FIELDS: tuple[Field[Any, Any], ...] = tuple(ToolCall._meta.concrete_fields)
-INTO = f"COPY %s ({', '.join(field.column for field in FIELDS)}) FROM STDIN"
+INTO = f"COPY %s ({', '.join(str(field.column) for field in FIELDS)}) FROM STDIN"
 STAGE = "CREATE TEMP TABLE IF NOT EXISTS pipeline_calls (LIKE activity_toolcall) ON COMMIT DELETE ROWS"
 POINT = """
 INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[]) AS new (key, call_id)
@@ -185,7 +185,7 @@ def _copy(table: str, calls: Iterable[ToolCall]) -> None:
 
 def _change(calls: Sequence[ToolCall], names: Sequence[str]) -> None:
     """Write these fields of calls that are stored already."""
-    columns = [ToolCall._meta.get_field(name).column for name in names]
+    columns = [field.column for field in FIELDS if field.name in names]
     told = ", ".join(f"{column} = n.{column}" for column in columns)
     with connection.cursor() as cursor:
         cursor.execute(STAGE)

@@ -109,3 +109,25 @@ def resolve_finding(finding: Finding, *, actor: Principal, resolution: str) -> F
         detail={"finding": finding.pk, "kind": finding.kind},
     )
     return finding
+
+
+def close_findings(findings: Sequence[Finding], resolution: str) -> int:
+    """Close locked findings whose cause is gone, by itself. A step of a transaction; three queries for any number."""
+    now, actor = timezone.now(), system_principal()
+    for finding in findings:
+        finding.status, finding.resolved_at = Finding.Status.RESOLVED, now
+        finding.resolved_by, finding.resolution = actor, resolution
+    Finding.objects.bulk_update(findings, ["status", "resolved_at", "resolved_by", "resolution"])
+    record_acts(
+        [
+            Act(
+                "compliance.finding.resolved",
+                actor,
+                ("agent", finding.agent_id),
+                resolution,
+                {"finding": finding.pk, "kind": finding.kind},
+            )
+            for finding in findings
+        ]
+    )
+    return len(findings)

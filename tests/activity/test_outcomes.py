@@ -1,0 +1,298 @@
+"""What runs came to: whoever says it, once each, derived where nobody does, watched for a fall."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from apps.activity.models import OutcomeNote, OutcomeRules, OutcomeWatch, RunOutcome, ToolCall
+from apps.activity.outcomes.deriving import derive_outcomes
+from apps.activity.outcomes.measures import RESOLUTION, first_shift, series_of
+from apps.activity.outcomes.reading import read_notes
+from apps.activity.outcomes.sequential import first_fall, first_rise
+from apps.activity.outcomes.watch import watch_agent, watch_outcomes
+from apps.agents.models import Agent
+from apps.agents.services.versions import record_version
+from apps.agents.signals import agents_discovered
+from apps.agents.versions import Makeup
+from apps.compliance.models import Finding
+from apps.identity.models import LedgerEntry
+from apps.identity.roles import Role
+from tests import factories
+from tests.activity.otlp import drain, post, request, span, tool_span
+
+URL = "/api/v1/outcomes"
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def reporter(db: Any) -> tuple[Agent, Any]:
+    """An agent of a team, and the team's source over REST."""
+    team = factories.make_team()
+    return factories.make_agent("production", tier=3, team=team), factories.client_of(
+        factories.make_source(team), "ingest"
+    )
+
+
+def report(client: Any, body: Any) -> Any:
+    return client.post(URL, body, format="json")
+
+
+def test_a_batch_has_a_result_for_each_and_a_retry_changes_nothing(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    stranger = factories.make_agent(team=factories.make_team())
+    body = [
+        {"agent": agent.ref, "conversation_id": "a", "resolved": True, "rating": 0.8, "segment": "gold"},
+        {
+            "agent": str(agent.pk),
+            "conversation_id": "b",
+            "resolved": False,
+            "cost": "0.12",
+            "currency": "eur",
+        },
+        {"agent": stranger.ref, "conversation_id": "c", "resolved": True},
+        {"agent": agent.ref, "conversation_id": "d", "rating": 7},
+    ]
+    first = report(client, body).json()
+    assert [one["status"] for one in first["results"]] == ["recorded", "recorded", "refused", "refused"]
+    assert set(first["results"][2]["fields_at_fault"]) == {"agent"}
+    assert set(first["results"][3]["fields_at_fault"]) == {"rating"}
+    again = report(client, body).json()
+    assert (again["recorded"], again["unchanged"], again["refused"]) == (0, 2, 2)
+    assert set(RunOutcome.objects.values_list("conversation_id", "resolved", "currency")) == {
+        ("a", True, ""),
+        ("b", False, "EUR"),
+    }
+
+
+def test_a_single_outcome_of_an_agent_that_is_not_ones_own_is_refused(reporter: tuple[Agent, Any]) -> None:
+    other = factories.make_agent(team=factories.make_team())
+    refused = report(reporter[1], {"agent": other.ref, "conversation_id": "a", "resolved": True})
+    assert (refused.status_code, set(refused.json()["fields"])) == (400, {"agent"})
+    assert not RunOutcome.objects.exists()
+
+
+def test_the_version_in_force_when_the_run_was_is_kept(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    version = record_version(agent, Makeup(model="m-1"), actor=factories.make_person(Role.CURATOR))
+    before = (version.first_seen - DAY).isoformat()
+    report(client, [
+        {"agent": agent.ref, "conversation_id": "old", "resolved": True, "at": before},
+        {"agent": agent.ref, "conversation_id": "new", "resolved": True},
+    ])  # fmt: skip
+    assert dict(RunOutcome.objects.values_list("conversation_id", "fingerprint")) == {
+        "old": "",
+        "new": version.fingerprint,
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_events_outrank_spans_and_the_api_outranks_both_whatever_comes_last() -> None:
+    source = factories.make_source()
+    token = factories.make_key(source, ["ingest"]).token
+    root = span(
+        "invoke_agent",
+        {
+            "gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "order_agent", "gen_ai.conversation.id": "conv-1",
+            "chancery.outcome.resolved": True, "chancery.outcome.rating": 0.9, "chancery.outcome.value": "a lot",
+        },
+    )  # fmt: skip
+    event = {
+        "specversion": "1.0", "id": "1", "source": "order-desk", "type": "ai.chancery.outcome", "time": "2026-11-01T10:00:00Z",
+        "data": {"service": "order-desk", "agent": "order_agent", "conversation_id": "conv-1", "reopened": True},
+    }  # fmt: skip
+    for _ in range(2):
+        sent = post(orjson.dumps(event), token, "/api/v1/events", content_type="application/cloudevents+json")
+        assert sent.status_code == 200
+        post(request([root, tool_span()]), token)
+        drain()
+        read_notes()
+    row = RunOutcome.objects.get()
+    assert (row.resolved, row.reopened, row.rating, row.value) == (False, True, 0.9, None)
+    assert (row.told["resolved"][0], row.told["rating"][0]) == ("event", "otlp")
+    assert row.told["at"][0] == "otlp"
+    report(
+        factories.client_of(source, "ingest"),
+        {"agent": row.agent.ref, "conversation_id": "conv-1", "resolved": True},
+    )
+    row.refresh_from_db()
+    assert (row.resolved, row.told["resolved"][0], Agent.objects.count()) == (True, "api", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_note_that_cannot_be_read_keeps_no_other_from_being_read() -> None:
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    told = {"chancery.outcome.resolved": True}
+    post(request([span("run", told | {"gen_ai.agent.name": name}) for name in ("good", "bad")]), token)
+    drain()
+
+    def refuse(agents: list[Agent], **_: Any) -> None:
+        if any(agent.name == "bad" for agent in agents):
+            raise ValueError("refused")
+
+    agents_discovered.connect(refuse)
+    try:
+        for _ in range(5):
+            read_notes()
+    finally:
+        agents_discovered.disconnect(refuse)
+    assert list(RunOutcome.objects.values_list("agent__name", "resolved")) == [("good", True)]
+    note = OutcomeNote.objects.get()
+    assert (note.attempts, note.error) == (5, "ValueError: refused")
+    assert note.failed_at is not None
+
+
+def make_runs(agent: Agent, shares: list[tuple[int, float]], until: datetime | None = None) -> None:
+    """Runs an hour apart that end now, of each pair so many with this share resolved, evenly spread."""
+    flags = [int((at + 1) * share) > int(at * share) for count, share in shares for at in range(count)]
+    end = until or timezone.now()
+    RunOutcome.objects.bulk_create(
+        RunOutcome(
+            agent=agent, conversation_id=f"{end:%s}-{at}", at=end - timedelta(hours=len(flags) - at), resolved=flag,
+            changed_at=timezone.now(), told={},
+        )
+        for at, flag in enumerate(flags)
+    )  # fmt: skip
+
+
+def test_a_fall_is_a_finding_once_and_recovery_closes_it(reporter: tuple[Agent, Any]) -> None:
+    agent, _ = reporter
+    earlier = timezone.now() - 10 * DAY
+    make_runs(agent, [(300, 0.61), (120, 0.3)], until=earlier)
+    assert watch_outcomes() == 1
+    assert watch_outcomes() == 0
+    finding = Finding.objects.get()
+    assert (finding.kind, finding.status, finding.severity) == ("drift.outcome", "open", "high")
+    assert re.match(r"Resolution fell from 61% to (2|3)\d% since \w+day, \d+ \w+", finding.title)
+    began = datetime.fromisoformat(finding.evidence["since"])
+    assert abs(began - (earlier - timedelta(hours=120))) < timedelta(hours=12)
+    watch = OutcomeWatch.objects.get(measure="resolution")
+    assert watch.is_fallen
+    assert watch.usual == pytest.approx(0.61, abs=0.02)
+    make_runs(agent, [(200, 0.62)])
+    assert [shift.is_worse for shift in watch_agent(agent.pk)] == [False]
+    finding.refresh_from_db()
+    assert (finding.status, OutcomeWatch.objects.get(measure="resolution").is_fallen) == ("resolved", False)
+
+
+def test_steady_outcomes_raise_nothing(reporter: tuple[Agent, Any]) -> None:
+    make_runs(reporter[0], [(600, 0.6)])
+    assert watch_outcomes() == 0
+    assert not Finding.objects.exists()
+    assert OutcomeWatch.objects.get(measure="resolution").level == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_short_reference_gives_little_evidence() -> None:
+    fell = [0.0, 0.0] * 6
+    assert first_fall([1.0, 0.0, 1.0] * 11 + fell) is None
+    assert first_fall([1.0, 0.0, 1.0] * 100 + fell * 2) is not None
+
+
+def test_costs_that_rise_are_told_the_other_way_round() -> None:
+    assert first_fall([0.2, 0.3] * 100 + [0.5, 0.6] * 20) is None
+    rise = first_rise([0.2, 0.3] * 100 + [0.5, 0.6] * 20)
+    assert rise is not None
+    assert abs(rise.start - 200) <= 2
+    assert (round(rise.before, 2), round(rise.after, 2)) == (0.25, 0.55)
+
+
+def test_a_shift_is_told_in_a_sentence() -> None:
+    began = timezone.make_aware(datetime(2026, 4, 14, 9))
+    runs = [
+        RunOutcome(at=began + timedelta(hours=at - 200), resolved=at % 5 in ((0, 2, 4) if at < 200 else (2,)))
+        for at in range(320)
+    ]
+    shift = first_shift(series_of(RESOLUTION, runs))
+    assert shift is not None
+    assert shift.sentence(began.date()) == "resolution fell from 60% to 19% since Tuesday, 14 April"
+
+
+def test_what_nobody_said_is_derived_and_yields_to_whoever_was_there(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    OutcomeRules.objects.create(agent=agent, handover_tools=["desk/call_a_person"], repeat_days=7)
+    now = timezone.now()
+    for number, tool in enumerate(("look_up", "call_a_person"), start=1):
+        ToolCall.objects.create(
+            position=number, agent=agent, source_id=agent.pk, trace_id=b"t" * 16, span_id=bytes([number] * 8),
+            started_at=now, tool_name=tool, mcp_server="desk", conversation_id="conv-1", outcome="allowed", status="ok",
+        )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE activity_feedposition SET last = 2")
+    derive_outcomes()
+    row = RunOutcome.objects.get()
+    assert (row.escalated, row.told["escalated"][0]) == (True, "derived")
+    report(client, [
+        {"agent": agent.ref, "conversation_id": "first", "contact": "p-1", "at": (now - 5 * DAY).isoformat()},
+        {"agent": agent.ref, "conversation_id": "second", "contact": "p-1", "at": now.isoformat()},
+        {"agent": agent.ref, "conversation_id": "alone", "contact": "p-2", "at": (now - 9 * DAY).isoformat()},
+        {"agent": agent.ref, "conversation_id": "conv-1", "escalated": False},
+    ])  # fmt: skip
+    derive_outcomes()
+    told = {row.conversation_id: row for row in RunOutcome.objects.all()}
+    assert (told["first"].repeated, told["first"].resolved) == (True, False)
+    assert (told["alone"].repeated, told["alone"].resolved) == (False, True)
+    assert told["second"].repeated is None
+    assert told["conv-1"].escalated is False
+
+
+def test_a_run_without_an_end_is_abandoned_where_runs_usually_have_one(reporter: tuple[Agent, Any]) -> None:
+    agent, _ = reporter
+    OutcomeRules.objects.create(agent=agent, abandoned_hours=24)
+    make_runs(agent, [(40, 0.5)], until=timezone.now() - 2 * DAY)
+    open_run = RunOutcome.objects.order_by("at").last()
+    assert open_run is not None
+    RunOutcome.objects.filter(pk=open_run.pk).update(resolved=None)
+    derive_outcomes()
+    open_run.refresh_from_db()
+    assert (open_run.abandoned, open_run.resolved) == (True, False)
+    assert RunOutcome.objects.filter(abandoned=True).count() == 1
+
+
+def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, Any], client: Client) -> None:
+    agent, _ = reporter
+    curator = factories.make_person(Role.CURATOR)
+    client.force_login(curator.person, backend="apps.identity.auth.PersonBackend")
+    page = f"/agents/{agent.pk}/outcomes/"
+    assert "Nobody said yet" in client.get(page).content.decode()
+    make_runs(agent, [(300, 0.61), (120, 0.3)])
+    watch_outcomes()
+    posted = {"label": "Strike", "on": timezone.localdate().isoformat(), "reason": "Rebookings."}
+    assert client.post(f"{page}events/", posted | {"reason": ""}).status_code == 422
+    assert client.post(f"{page}events/", posted).status_code == 302
+    rules = {"repeat_days": 3, "abandoned_hours": 12, "reason": "Its desk answers within a day."}
+    assert client.post(f"{page}rules/", rules).status_code == 302
+    assert OutcomeRules.objects.get(agent=agent).repeat_days == 3
+    shown = client.get(page).content.decode()
+    assert "Resolution fell from 61% to" in shown
+    assert "Strike" in shown
+    assert agent.name in client.get("/outcomes/").content.decode()
+    acts = LedgerEntry.objects.filter(action__startswith="activity.").values_list("action", flat=True)
+    assert set(acts) == {"activity.external_event.noted", "activity.outcome_rules.set"}
+
+
+def test_the_summary_has_versions_segments_and_what_the_test_says(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    report(client, [
+        {"agent": agent.ref, "conversation_id": str(at), "resolved": at < 3, "escalated": at > 2, "escalation_due": at > 1,
+         "segment": "gold" if at else ""} for at in range(4)
+    ])  # fmt: skip
+    watch_outcomes()
+    told = (
+        factories.client_of(factories.make_person(Role.VIEWER))
+        .get(f"/api/v1/agents/{agent.pk}/outcomes/summary")
+        .json()
+    )
+    assert (told["total"]["runs"], told["total"]["resolved"], told["total"]["rightly_escalated"]) == (
+        4,
+        0.75,
+        0.75,
+    )
+    assert [(one["name"], one["runs"]) for one in told["segments"]] == [("gold", 3), ("No segment", 1)]
+    assert {one["measure"] for one in told["watches"]} == {"resolution", "escalation"}
