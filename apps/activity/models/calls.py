@@ -6,7 +6,7 @@ Partitioned by day on their id, as spans are.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 import orjson
@@ -34,7 +34,8 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
 
     def among(self, values: Iterable[Any], column: str = "id") -> Self:
         """Those with one of these values. One parameter for any number: IN has one for each, and its text is slow."""
-        return self.extra(where=[f"activity_toolcall.{column} = ANY(%s)"], params=[list(values)])  # noqa: S610
+        told = [f"activity_toolcall.{column} = ANY(%s)"]
+        return cast("Self", self.extra(where=told, params=[list(values)]))  # noqa: S610
 
     def visible_to(self, actor: Principal) -> Self:
         """Calls of agents the actor may know of; those nobody knows the agent of, for whoever sees all."""
