@@ -22,7 +22,7 @@
   const fetchStep = (chosen) => {
     const arrows = new URLSearchParams(location.search).get("arrows");
     const address = `${list.dataset.steps}${chosen.dataset.step}/${arrows === "all" ? "?arrows=all" : ""}`;
-    htmx.ajax("GET", address, { target: inspector, swap: "innerHTML" });
+    htmx.ajax("GET", address, { target: inspector });
   };
   // Keys held down move on at once; the step is fetched where they come to rest.
   const open = (chosen, pause = 0) => {
