@@ -35,7 +35,7 @@ BEFORE, AFTER = 1000, 1000
 FALLS = (10, 15, 20, 30)
 RISES = (20, 40, 80)
 A_DAY, REFERENCE_DAYS, SIGMAS = 50, 20, 2.0
-LIMITS = (2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.5, 4.0)
+LIMITS = tuple(2.0 + at / 20 for at in range(41))
 FILE = "open/tau_airline.jsonl.gz"
 
 

@@ -202,7 +202,7 @@ class Finding(models.Model):
         MODEL_CHANGED = "drift.model_changed", "Model changed since certification"
         CERTIFICATION_EXPIRED = "certification.expired", "Certification expired"
         CERTIFICATION_OUTGROWN = "certification.outgrown", "Risk above what was certified"
-        OUTCOME = "drift.outcome", "Outcome fell"
+        OUTCOME = "drift.outcome", "Outcome got worse"
         CERTIFICATION_DEPARTED = "certification.departed", "Differs from its certified blueprint"
 
     class Status(models.TextChoices):

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                     ("drift.model_changed", "Model changed since certification"),
                     ("certification.expired", "Certification expired"),
                     ("certification.outgrown", "Risk above what was certified"),
-                    ("drift.outcome", "Outcome fell"),
+                    ("drift.outcome", "Outcome got worse"),
                     ("certification.departed", "Differs from its certified blueprint"),
                 ],
                 max_length=40,
