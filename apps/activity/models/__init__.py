@@ -8,31 +8,46 @@ from apps.activity.models.behaviour import (
 )
 from apps.activity.models.calls import (
     CallKey,
+    CallWords,
     FeedPosition,
     Outcome,
     ToolCall,
     ToolCallQuerySet,
+    WordsCursor,
     sees_every_call,
 )
 from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
+from apps.activity.models.recording import ContentPolicy
+from apps.activity.models.retention import ArchiveFile, GoneDay, RetentionRule
+from apps.activity.models.rollups import ModelAnswer, ModelHour, RollupMark, ToolHour
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
     "Alert",
+    "ArchiveFile",
     "Baseline",
     "BehaviourCursor",
     "CallKey",
     "CallScore",
+    "CallWords",
+    "ContentPolicy",
     "DetectorSetting",
     "FeedPosition",
+    "GoneDay",
+    "ModelAnswer",
+    "ModelHour",
     "OutboxItem",
     "Outcome",
     "Resource",
+    "RetentionRule",
+    "RollupMark",
     "RunOpinion",
     "RunOpinionQuerySet",
     "Severity",
     "Span",
     "ToolCall",
     "ToolCallQuerySet",
+    "ToolHour",
+    "WordsCursor",
     "sees_every_call",
 ]
