@@ -13,6 +13,7 @@ alone (no rendering) as `*_db`; `agent_page` (sums of 30 days, calls, pictures),
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -34,11 +35,25 @@ WORDS = (
 )
 
 
+class Calls(Body):
+    """Bodies whose calls have ids of their own: each span is a call."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__(batch)
+        self.calls = [self.bytes.index(f"call_{number:016d}".encode()) + 5 for number in range(batch)]
+
+    def fresh(self) -> bytes:
+        noise = os.urandom(8 * len(self.calls)).hex().encode()
+        for number, place in enumerate(self.calls):
+            self.bytes[place : place + 16] = noise[16 * number : 16 * number + 16]
+        return super().fresh()
+
+
 async def fill(stack: Stack, spans: int) -> None:
     left = [spans]
 
     async def send() -> None:
-        body, client = Body(BATCH), await Connection.open(stack)
+        body, client = Calls(BATCH), await Connection.open(stack)
         while left[0] > 0:
             left[0] -= BATCH
             while await client.post(body.fresh()) != 200:
@@ -83,10 +98,10 @@ def page(stack: Stack, path: str, times: int = 10) -> float:
     """Median in ms of a page for a signed-in person."""
     took = []
     with httpx.Client(base_url=stack.url, timeout=60, follow_redirects=True) as client:
-        form = client.get("/sign-in/").text
+        form = client.get("/login/").text
         token = form.partition('name="csrfmiddlewaretoken" value="')[2].partition('"')[0]
         told = {"csrfmiddlewaretoken": token, "username": stack.email, "password": stack.password}
-        client.post("/sign-in/", data=told, headers={"referer": f"{stack.url}/sign-in/"}).raise_for_status()
+        client.post("/login/", data=told, headers={"referer": f"{stack.url}/login/"}).raise_for_status()
         for _ in range(times):
             started = time.perf_counter()
             client.get(path).raise_for_status()
