@@ -19,7 +19,7 @@ class DefaultForm(PlainForm):
     """What is recorded where no rule fits."""
 
     mode = forms.ChoiceField(choices=MODES, label="Of everything else")
-    reason = forms.CharField(max_length=2000, required=False)
+    reason = forms.CharField(max_length=2000)
 
 
 class RuleForm(PlainForm):
@@ -31,7 +31,7 @@ class RuleForm(PlainForm):
         choices=[("", "Any data"), *DataClass.choices], required=False, label="Data the tool touches"
     )
     mode = forms.ChoiceField(choices=MODES, label="Is recorded")
-    reason = forms.CharField(max_length=2000, required=False)
+    reason = forms.CharField(max_length=2000)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -50,7 +50,7 @@ class RemoveForm(PlainForm):
 
     place = forms.IntegerField(min_value=0)
     number = forms.IntegerField(min_value=0)
-    reason = forms.CharField(max_length=2000, required=False)
+    reason = forms.CharField(max_length=2000)
 
 
 class RetentionForm(PlainForm):
@@ -58,4 +58,4 @@ class RetentionForm(PlainForm):
 
     days = forms.IntegerField(required=False, min_value=1, max_value=3650, label="Days")
     is_archived = forms.BooleanField(required=False, label="Move to Parquet before deleting")
-    reason = forms.CharField(max_length=2000, required=False)
+    reason = forms.CharField(max_length=2000)
