@@ -56,6 +56,7 @@ def _ingest_settings() -> IngestSettings:
         dsn=settings.DATABASE_URL,
         max_body_bytes=settings.INGEST_MAX_BODY_BYTES,
         max_queue_bytes=settings.INGEST_MAX_QUEUE_BYTES,
+        content_key=settings.CONTENT_KEY,
     )
 
 

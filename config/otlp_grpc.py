@@ -26,6 +26,7 @@ async def serve() -> None:
         dsn=settings.DATABASE_URL,
         max_body_bytes=settings.INGEST_MAX_BODY_BYTES,
         max_queue_bytes=settings.INGEST_MAX_QUEUE_BYTES,
+        content_key=settings.CONTENT_KEY,
     )
     door = await open_door(told)
     server, port = server_of(door, os.environ.get("CHANCERY_GRPC_LISTEN", "127.0.0.1:4317"))

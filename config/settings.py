@@ -4,6 +4,7 @@ Defaults are those of production: TLS-only cookies, HSTS, no debug. `make demo` 
 plain HTTP for this machine explicitly, with CHANCERY_PLAIN_HTTP=true.
 """
 
+import hmac
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,6 +64,11 @@ try:
     JUDGE_MODEL = env.str("CHANCERY_JUDGE_MODEL", default="")
     OUTGOING_ALLOW: list[str] = env.list("CHANCERY_OUTGOING_ALLOW", default=[])
     SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
+    ARCHIVE_DIR = Path(env.str("CHANCERY_ARCHIVE_DIR", default=str(STATE_DIR / "archive")))
+    # Of the hashes that stand for content; set it to change SECRET_KEY and keep hashes comparable.
+    CONTENT_KEY = hmac.digest(
+        env.str("CHANCERY_CONTENT_KEY", default=SECRET_KEY).encode(), b"chancery content", "sha256"
+    )
     PARTITION_DAYS_AHEAD = env.int(
         "CHANCERY_PARTITION_DAYS_AHEAD", default=14, validate=validate.Range(min=2)
     )
@@ -193,10 +199,17 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "score-calls": {"task": "activity.score_calls", "schedule": 3.0, "options": {"expires": 3}},
+    "roll-up": {"task": "activity.roll_up", "schedule": 3.0, "options": {"expires": 3}},
+    "index-words": {"task": "activity.index_words", "schedule": 3.0, "options": {"expires": 3}},
     "look-for-silence": {
         "task": "activity.look_for_silence",
         "schedule": crontab(minute="*/10"),
         "options": {"expires": 600},
+    },
+    "keep-retention": {
+        "task": "activity.keep_retention",
+        "schedule": crontab(hour=1, minute=20),
+        "options": {"expires": 12 * 3600},
     },
     "forget-scores": {
         "task": "activity.forget_scores",

@@ -31,6 +31,7 @@ RESEED = """
 INSERT INTO identity_principal (id, kind, name, is_active, created_at)
 VALUES ('00000000-0000-7000-8000-000000000001', 'service', 'Chancery', true, now());
 INSERT INTO activity_feedposition (last) VALUES (0);
+INSERT INTO activity_wordscursor (position) VALUES (0);
 """
 RESEED_POLICY = """
 INSERT INTO agents_riskpolicy (id, version, number, name, note, rules, state, created_at, updated_at, applied_at, reason,

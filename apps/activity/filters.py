@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import django_filters
+from django.db.models import QuerySet
 from django.http import QueryDict
 
 from apps.activity.models import Outcome, ToolCall
+from apps.activity.words.finding import with_words
 
 
 class CallFilter(django_filters.FilterSet):
-    """Several outcomes widen, everything else narrows."""
+    """Several outcomes widen, everything else narrows. `q` is read as on a search engine, over 30 days."""
 
+    q = django_filters.CharFilter(method="narrow_by_words", max_length=200)
     outcome = django_filters.MultipleChoiceFilter(choices=Outcome.choices)
     agent = django_filters.UUIDFilter(field_name="agent_id")
     tool = django_filters.CharFilter(field_name="tool_name")
@@ -27,9 +30,13 @@ class CallFilter(django_filters.FilterSet):
         model = ToolCall
         fields = ["status"]
 
+    def narrow_by_words(self, calls: QuerySet[ToolCall], name: str, words: str) -> QuerySet[ToolCall]:
+        return with_words(calls, words)
+
 
 # The same, for calls that were read already: the feed reads once for all who watch.
 HOLDS: Mapping[str, Callable[[ToolCall, Any], bool]] = {
+    "q": lambda call, words: _has_words(call, words),
     "outcome": lambda call, chosen: call.outcome in chosen,
     "agent": lambda call, pk: call.agent_id == pk,
     "tool": lambda call, name: call.tool_name == name,
@@ -48,3 +55,9 @@ def holds_for(given: QueryDict) -> Callable[[ToolCall], bool]:
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value not in (None, "", [])}
     return lambda call: all(HOLDS[name](call, value) for name, value in chosen.items())
+
+
+def _has_words(call: ToolCall, words: str) -> bool:
+    """The plain case of a search: every word stands somewhere in the call."""
+    told = f"{call.tool_name} {call.agent_name} {call.error_message} {call.arguments} {call.result}".lower()
+    return all(word in told for word in words.lower().replace('"', " ").split())

@@ -1,4 +1,4 @@
-"""Reading activity for pages: the pulse of the fleet, an agent's days, a conversation."""
+"""Reading activity for pages: the pulse of the fleet, a conversation. An agent's days: rollups.queries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, QuerySet
-from django.db.models.functions import TruncDay, TruncMinute
+from django.db.models.functions import TruncMinute
 from django.utils import timezone
 
 from apps.activity.models import FeedPosition, Outcome, ToolCall
@@ -17,11 +17,9 @@ from apps.identity.models import Principal
 from apps.kit.ids import first_id_at, id_or_none
 from apps.kit.ui.charts import Bin, OutcomeSeries
 from apps.kit.ui.formats import percent
-from apps.kit.ui.parts import Option
 
 PULSE_MINUTES = 60
 SIBLINGS = 50
-FACET_DAYS = 30
 MOST_COUNTED = 200_000
 MOST_TO_CHOOSE = 200
 
@@ -70,28 +68,6 @@ def agents_to_choose(chosen: str, *, actor: Principal) -> list[Agent]:
     return sorted(lately.values(), key=lambda agent: agent.name.lower())
 
 
-def calls_per_day(agent: Agent, days: int = 30) -> OutcomeSeries:
-    """An agent's calls of the last `days` days, the newest 200,000 of them, by outcome; two queries."""
-    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
-    since = today - timedelta(days=days - 1)
-    rows, _ = _newest(ToolCall.objects.filter(agent=agent, pk__gte=first_id_at(since)))
-    rows = rows.filter(started_at__gte=since)
-    counted = _counted(rows, TruncDay("started_at"))
-    moments = [since + timedelta(days=at) for at in range(days)]
-    return OutcomeSeries([Bin(f"{moment:%-d %b}", counted.get(moment, {})) for moment in moments])
-
-
-def call_facets(calls: QuerySet[ToolCall]) -> dict[str, list[Option]]:
-    """Outcomes and tools of the last 30 days, of the newest 200,000 calls, with their counts; three queries."""
-    calls, _ = _newest(calls.filter(pk__gte=first_id_at(timezone.now() - timedelta(days=FACET_DAYS))))
-    outcomes = dict(calls.order_by().values_list("outcome").annotate(count=Count("pk")))
-    tools = calls.order_by().values_list("tool_name").annotate(count=Count("pk")).order_by("-count")[:12]
-    return {
-        "outcome": [Option(value, label, outcomes.get(value, 0)) for value, label in Outcome.choices],
-        "tool": [Option(name, name, count) for name, count in tools],
-    }
-
-
 def conversation_of(call: ToolCall, *, actor: Principal) -> Sequence[ToolCall]:
     """The calls of the same conversation, oldest first, at most 50."""
     if not call.conversation_id:
@@ -116,7 +92,7 @@ def _newest(rows: QuerySet[ToolCall]) -> tuple[QuerySet[ToolCall], bool]:
     return (rows, False) if edge is None else (rows.filter(pk__gt=edge), True)
 
 
-def _counted(rows: QuerySet[ToolCall], bucket: TruncMinute | TruncDay) -> dict[datetime, dict[str, int]]:
+def _counted(rows: QuerySet[ToolCall], bucket: TruncMinute) -> dict[datetime, dict[str, int]]:
     found: dict[datetime, dict[str, int]] = defaultdict(dict)
     for moment, outcome, count in (
         rows.order_by().annotate(bucket=bucket).values_list("bucket", "outcome").annotate(count=Count("pk"))

@@ -11,10 +11,14 @@ from apps.activity.outcomes.deriving import derive_outcomes
 from apps.activity.outcomes.reading import read_notes
 from apps.activity.outcomes.watch import watch_outcomes
 from apps.activity.partitions import create_partitions
+from apps.activity.retention.job import keep_retention
+from apps.activity.rollups.rolling import roll_up
+from apps.activity.words.indexing import index_words
 from apps.identity.audit import acting_by_itself
 from apps.kit.embeddings import local_embedder, model_name
 
 SCORES_FOR_S = 20.0
+INDEXES_FOR_S = 10.0
 _scoring = threading.Lock()  # one run in this process; between processes the cursor decides
 
 
@@ -72,3 +76,24 @@ def derive_and_watch() -> dict[str, int]:
     """Every 5 minutes: derive what nobody said, then look for changes."""
     with acting_by_itself():
         return {"derived": derive_outcomes(), "told": watch_outcomes()}
+
+
+@shared_task(name="activity.roll_up")
+def roll_up_hours() -> int:
+    """Every three seconds: sum the hours in which something changed; returns how many."""
+    return roll_up()
+
+
+@shared_task(name="activity.index_words")
+def index_calls() -> int:
+    """Every three seconds: the words of changed calls into the index, for ten seconds at most; returns how many."""
+    until, done = time.monotonic() + INDEXES_FOR_S, 0
+    while (read := index_words()) and time.monotonic() < until:
+        done += read
+    return done + read
+
+
+@shared_task(name="activity.keep_retention", time_limit=6 * 3600)
+def keep_to_retention() -> int:
+    """Daily: archive and delete what is too old; returns how many days of tables went."""
+    return keep_retention().deleted_days

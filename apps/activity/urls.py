@@ -4,6 +4,7 @@ from apps.activity import views
 from apps.activity.behaviour import views as behaviour
 from apps.activity.chains import views as chain_views
 from apps.activity.outcomes import views as outcome_views
+from apps.activity.recording import views as recording
 
 app_name = "activity"
 agent = "agents/<uuid:agent_id>"
@@ -15,6 +16,11 @@ urlpatterns = [
     path(f"{agent}/activity/panel/", views.agent_panel, name="agent-panel"),
     path(f"{agent}/behaviour/", behaviour.agent_behaviour, name="behaviour"),
     path(f"{agent}/behaviour/detectors/", behaviour.agent_detector_set, name="agent-detector"),
+    path("recording/", recording.recording, name="recording"),
+    path("recording/default/", recording.default_set, name="recording-default"),
+    path("recording/rules/", recording.rule_add, name="recording-rule"),
+    path("recording/rules/remove/", recording.rule_remove, name="recording-remove"),
+    path("recording/retention/<slug:of>/", recording.retention_set, name="retention"),
     path("alerts/", behaviour.alerts, name="alerts"),
     path("alerts/detectors/", behaviour.detectors, name="detectors"),
     path("alerts/detectors/set/", behaviour.detector_set, name="detector"),

@@ -12,10 +12,12 @@ from apps.activity import queries
 from apps.activity.feed import short
 from apps.activity.filters import CallFilter
 from apps.activity.models import Outcome, ToolCall
+from apps.activity.rollups.queries import activity_of, calls_per_day
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.ui.paging import page_of
+from apps.kit.ui.trends import trend_chart
 
 FEED_ROWS = 100
 
@@ -45,17 +47,19 @@ def feed(request: PageRequest) -> HttpResponse:
 @require_safe
 @page(Permission.ACTIVITY_VIEW)
 def agent_calls(request: PageRequest, agent_id: UUID) -> HttpResponse:
-    """What one agent did: its days in a picture, its calls newest first."""
+    """What one agent did: its days in pictures and figures from the sums by the hour, its calls newest first."""
     agent = visible_agent(request, agent_id)
     calls = ToolCall.objects.visible_to(request.actor).filter(agent=agent)
     narrowed = CallFilter(request.GET, calls)
     shown = page_of(request, narrowed.qs, ("-id",))
+    activity = activity_of(agent, actor=request.actor)
     context = {
         "agent": agent,
         "page": shown,
         "calls": shown.rows,
-        "series": queries.calls_per_day(agent),
-        "facets": queries.call_facets(calls),
+        "activity": activity,
+        "slowness": trend_chart(activity.slowness, "95th percentile of a day, ms", "ms"),
+        "facets": activity.facets(),
         "filtered": bool(request.GET),
     }
     return render(request, "activity/agent_calls.html", context)
@@ -67,7 +71,7 @@ def agent_panel(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """What an agent did, in a picture, for its record page."""
     agent = visible_agent(request, agent_id)
     calls = ToolCall.objects.visible_to(request.actor).filter(agent=agent).order_by("-id")[:6]
-    context = {"agent": agent, "series": queries.calls_per_day(agent, days=14), "calls": calls}
+    context = {"agent": agent, "series": calls_per_day(agent, days=14), "calls": calls}
     return render(request, "activity/_agent_panel.html", context)
 
 

@@ -43,6 +43,7 @@ class Permission(TextChoices):
     OUTGOING_VIEW = "outgoing.view", "See webhooks and connectors"
     OUTGOING_MANAGE = "outgoing.manage", "Manage webhooks and connectors"
     INGEST = "ingest", "Report activity"
+    RECORDING_MANAGE = "recording.manage", "Set what is recorded and how long; erase a person's data"
     DISCOVERIES_REPORT = "discoveries.report", "Report agents found in files"
 
 
@@ -87,6 +88,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.COMPLIANCE: _SEE
     | {
         P.COMPLIANCE_CERTIFY,
+        P.RECORDING_MANAGE,
         P.RISK_POLICY,
         P.FINDINGS_RESOLVE,
         P.ALERTS_ANSWER,

@@ -113,7 +113,7 @@ class World:
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],
             "at": 0, "conversation": self.call.conversation_id, "number": 1, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
-            "connector_id": self.record["connectors"], "alert_id": self.record["alerts"],
+            "connector_id": self.record["connectors"], "alert_id": self.record["alerts"], "of": "spans",
         }  # fmt: skip
         if route.startswith("blueprints/"):
             values |= {

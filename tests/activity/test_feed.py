@@ -352,5 +352,3 @@ def test_what_pages_count_has_an_end(token: str, monkeypatch: pytest.MonkeyPatch
     assert (queries.pulse(actor).total, queries.pulse(actor).is_cut) == (5, False)
     monkeypatch.setattr(queries, "MOST_COUNTED", 3)
     assert (queries.pulse(actor).total, queries.pulse(actor).is_cut) == (3, True)
-    tools = queries.call_facets(ToolCall.objects.all())["tool"]
-    assert [(option.value, option.count) for option in tools] == [("lookup_order", 3)]

@@ -1,16 +1,19 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.activity.api import behaviour, chains, outcomes, views
+from apps.activity.api import behaviour, chains, outcomes, recording, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("calls", views.ToolCallViewSet, "calls")
 router.register("chains", chains.ChainViewSet, "chains")
 router.register("outcomes", outcomes.OutcomeViewSet, "outcomes")
 router.register("alerts", behaviour.AlertViewSet, "alerts")
+router.register("archive-files", recording.ArchiveFileViewSet, "archive-files")
 agent = "agents/<uuid:agent_id>"
 urlpatterns = [
     *router.urls,
+    path("recording", recording.RecordingView.as_view(), name="recording"),
+    path("retention", recording.RetentionView.as_view(), name="retention"),
     path("detectors", behaviour.DetectorsView.as_view(), name="detectors"),
     path(f"{agent}/detectors", behaviour.AgentDetectorsView.as_view(), name="agent-detectors"),
     path(f"{agent}/baselines", behaviour.AgentBaselinesView.as_view(), name="agent-baselines"),

@@ -29,6 +29,8 @@ from apps.activity.ingest.errors import (
     NotDurable,
     WrongMethod,
 )
+from apps.activity.ingest.normalise import Batch
+from apps.activity.ingest.recording import Recorder
 from apps.activity.ingest.settings import IngestSettings
 from apps.activity.ingest.way import Answer, Heard, Way
 from apps.activity.ingest.writer import Writer
@@ -54,6 +56,12 @@ class Door:
     writer: Writer
     budget: Budget
     aside: ThreadPoolExecutor
+    recorder: Recorder
+
+    async def take(self, batch: Batch) -> None:
+        """Return once what may be recorded of `batch` is durable."""
+        self.recorder.apply(batch)
+        await self.writer.write(batch)
 
     async def run(self, function: Callable[..., R], *arguments: Any, large: bool) -> R:
         if not large:
@@ -72,6 +80,7 @@ async def open_door(settings: IngestSettings) -> Door:
         Writer(settings),
         Budget(settings.max_queue_bytes),
         ThreadPoolExecutor(READERS, thread_name_prefix="ingest"),
+        Recorder(settings.dsn, settings.content_key, settings.statement_timeout_s),
     )
     await door.writer.start()
     return door
@@ -117,13 +126,14 @@ async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, way: W
     if scope["method"] != "POST":
         raise WrongMethod("only POST is understood here")
     source_id = await _door.keys.source_of(headers.get("authorization", ""))
+    await _door.recorder.refresh()
     kind = way.media(headers)
     with _door.budget.share() as share:
         body = await _content(_door, headers, receive, kind, share)
         large = len(body) > (LARGE if kind == PROTOBUF else LARGE_JSON)
         heard = Heard(kind, headers, body, source_id)
         answer = await _door.run(_understood, way, heard, large=large)
-        await _door.writer.write(answer.batch)
+        await _door.take(answer.batch)
         return answer
 
 

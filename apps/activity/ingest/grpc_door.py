@@ -47,11 +47,12 @@ class Export:
 
     async def _export(self, request: Any, authorization: str) -> Any:
         source_id = await self._door.keys.source_of(authorization)
+        await self._door.recorder.refresh()
         size = request.ByteSize()
         with self._door.budget.share() as share:
             share.grow_to(size * PROTOBUF_WEIGHT)
             batch = await self._door.run(self._signal.rows_of, request, source_id, large=size > LARGE)
-            await self._door.writer.write(batch)
+            await self._door.take(batch)
         return responded(self._signal, batch)
 
 

@@ -17,3 +17,4 @@ class IngestSettings:
     commit_timeout_s: float = 30.0
     statement_timeout_s: float = 15.0
     key_memory_s: float = 5.0
+    content_key: bytes = b""  # of the keyed hashes that stand for content where the policy says so

@@ -8,10 +8,12 @@ from apps.activity.models.behaviour import (
 )
 from apps.activity.models.calls import (
     CallKey,
+    CallWords,
     FeedPosition,
     Outcome,
     ToolCall,
     ToolCallQuerySet,
+    WordsCursor,
     sees_every_call,
 )
 from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
@@ -23,17 +25,26 @@ from apps.activity.models.outcomes import (
     OutcomeWatch,
     RunOutcome,
 )
+from apps.activity.models.recording import ContentPolicy
+from apps.activity.models.retention import ArchiveFile, GoneDay, RetentionRule
+from apps.activity.models.rollups import ModelAnswer, ModelHour, RollupMark, ToolHour
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
     "Alert",
+    "ArchiveFile",
     "Baseline",
     "BehaviourCursor",
     "CallKey",
     "CallScore",
+    "CallWords",
+    "ContentPolicy",
     "DetectorSetting",
     "ExternalEvent",
     "FeedPosition",
+    "GoneDay",
+    "ModelAnswer",
+    "ModelHour",
     "OutboxItem",
     "Outcome",
     "OutcomeCursor",
@@ -41,6 +52,8 @@ __all__ = [
     "OutcomeRules",
     "OutcomeWatch",
     "Resource",
+    "RetentionRule",
+    "RollupMark",
     "RunOpinion",
     "RunOpinionQuerySet",
     "RunOutcome",
@@ -48,5 +61,7 @@ __all__ = [
     "Span",
     "ToolCall",
     "ToolCallQuerySet",
+    "ToolHour",
+    "WordsCursor",
     "sees_every_call",
 ]

@@ -11,6 +11,8 @@ from uuid import UUID
 
 import orjson
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 from apps.agents.models import Agent
@@ -111,6 +113,7 @@ class ToolCall(models.Model):
         ordering = ["-id"]
         indexes = [
             models.Index(fields=["agent", "-id"], name="call_by_agent"),
+            models.Index(fields=["agent", "started_at"], name="call_by_agent_and_start"),
             models.Index(fields=["position"], name="call_by_position"),
             models.Index(fields=["call_id"], condition=~models.Q(call_id=""), name="call_by_call_id"),
             models.Index(
@@ -164,3 +167,28 @@ class FeedPosition(models.Model):
 
     def __str__(self) -> str:
         return str(self.last)
+
+
+class CallWords(models.Model):
+    """The words of a call, for search; written behind the pipeline. Partitioned by RANGE (id), which is the call's.
+
+    A table of its own: a call is written several times while it is joined and judged, its words once.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    words = SearchVectorField()
+
+    class Meta:
+        indexes = [GinIndex(fields=["words"], name="call_words")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class WordsCursor(models.Model):
+    """How far calls have been read for search, by feed position: one row, locked by whoever moves it."""
+
+    position = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return str(self.position)

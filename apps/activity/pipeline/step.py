@@ -19,10 +19,12 @@ from apps.activity.pipeline import store
 from apps.activity.pipeline.answers import answers_told, model_use
 from apps.activity.pipeline.detectors import new_tools
 from apps.activity.pipeline.notes import note_outcomes
+from apps.activity.pipeline.recording import keep_to_policy
 from apps.activity.pipeline.relatives import TraceKey, read_traces
 from apps.activity.pipeline.reports import Report, not_later_than_now, report_of
 from apps.activity.pipeline.trace import SpanView, Trace
 from apps.activity.pipeline.work import Work, work_of
+from apps.activity.rollups.marking import count_answers
 from apps.activity.services import record_verdicts
 from apps.activity.signals import calls_recorded
 from apps.agents.models import Agent
@@ -61,7 +63,8 @@ def step(rows: Sequence[int], part: Collection[UUID] | None = None) -> Stepped:
     traces = read_traces(spans, pending)
     reports = [*_reports(spans, traces), *_reports_again(pending, traces)]
     work = work_of(reports, store.calls_by_key(key for report in reports for key in report.keys))
-    seen = _name_agents(work, reports) | _count_models(spans, traces, reports)
+    seen = _name_agents(work, reports) | _count_models(work, spans, traces, reports)
+    keep_to_policy(work, spans)
     _write(work)
     note_outcomes(spans)
     store.finish_outbox(taken)
@@ -79,6 +82,7 @@ def settle_overdue(
         return Stepped(0, 0, 0)
     work = Work(changed={call.pk: call for call in waiting})
     seen = _assign(work, {call.pk: _sighting_of_call(call) for call in waiting})
+    keep_to_policy(work, [])
     _write(work)
     mark_seen(seen)
     return Stepped(0, len(waiting), _number(work))
@@ -152,7 +156,7 @@ def _sighting_of_call(call: ToolCall) -> Sighting:
 
 
 def _count_models(
-    spans: Sequence[SpanView], traces: Mapping[TraceKey, Trace], reports: Sequence[Report]
+    work: Work, spans: Sequence[SpanView], traces: Mapping[TraceKey, Trace], reports: Sequence[Report]
 ) -> Seen:
     """Model answers of agents that became known with this batch, each counted once for all time."""
     told = answers_told(spans, traces, reports)
@@ -160,6 +164,8 @@ def _count_models(
     answers = [answer for key, answer in told.items() if key in first]
     agents = resolve_agents(sighting for sighting, _ in answers)
     record_model_uses([model_use(agents[answer[0]].pk, answer) for answer in answers])
+    work.answered = [(span, agents[sighting].pk) for sighting, span in answers]
+    count_answers({span.id: agent_id for span, agent_id in work.answered})
     return agents
 
 

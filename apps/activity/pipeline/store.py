@@ -19,6 +19,7 @@ from apps.activity.models import OutboxItem, Outcome, ToolCall
 from apps.activity.pipeline.relatives import read_views
 from apps.activity.pipeline.trace import SpanView
 from apps.activity.pipeline.work import Work
+from apps.activity.rollups.marking import mark_calls
 from apps.kit.ids import first_id_at
 
 logger = logging.getLogger(__name__)
@@ -163,6 +164,7 @@ def first_told(answers: Mapping[bytes, UUID]) -> set[bytes]:
 
 def write_calls(work: Work) -> None:
     """New calls, changed calls, the keys they are found by; without those that turned out to be another's."""
+    mark_calls({*work.changed, *work.dropped})  # the hours they stood in so far
     if work.created:
         _copy("activity_toolcall", work.created.values())
     if work.changed:
@@ -208,7 +210,8 @@ def allow_the_rest(call_ids: Iterable[UUID]) -> None:
 def give_positions(call_ids: Sequence[UUID]) -> int:
     """The next positions of the feed, in the order given; returns the last one.
 
-    The counter's row lock makes positions appear in commit order whoever else runs.
+    The counter's row lock makes positions appear in commit order whoever else runs. Whatever changes a call comes
+    by here, so this is also where its hour is marked to be summed anew.
     """
     with connection.cursor() as cursor:
         cursor.execute("UPDATE activity_feedposition SET last = last + %s RETURNING last", [len(call_ids)])
@@ -219,4 +222,5 @@ def give_positions(call_ids: Sequence[UUID]) -> int:
             "FROM unnest(%s::uuid[]) WITH ORDINALITY AS n(id, at) WHERE c.id = n.id",
             [first, list(call_ids)],
         )
+    mark_calls(call_ids)
     return last

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from apps.activity.models import ToolCall
 from apps.activity.pipeline.reports import Report, merged
+from apps.activity.pipeline.trace import SpanView
 from apps.activity.services import stand_gravest
 
 TOLD = (
@@ -20,7 +21,8 @@ TOLD = (
 @dataclass
 class Work:
     """The calls one step makes and changes. `known` finds a call by any key seen in this step; `keys` are
-    those to be written; `dropped` are stored calls that were joined with an older one."""
+    those to be written; `dropped` are stored calls that were joined with an older one; `answered` are answers of
+    models with the ids of the agents they went to."""
 
     known: dict[bytes, ToolCall] = field(default_factory=dict)
     created: dict[UUID, ToolCall] = field(default_factory=dict)
@@ -31,6 +33,7 @@ class Work:
     dropped: set[UUID] = field(default_factory=set)
     joined: dict[UUID, ToolCall] = field(default_factory=dict)
     counted_twice: list[ToolCall] = field(default_factory=list)
+    answered: list[tuple[SpanView, UUID]] = field(default_factory=list)
 
     def all(self) -> dict[UUID, ToolCall]:
         return self.created | self.changed

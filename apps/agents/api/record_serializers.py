@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -55,7 +56,10 @@ class ToolSerializer(AssetSerializer):
 class ModelEndpointSerializer(AssetSerializer):
     class Meta:
         model = ModelEndpoint
-        fields = [*SHARED, "provider", "model", "snapshot", "region", "deprecated_on"]
+        fields = [
+            *SHARED, "provider", "model", "snapshot", "region", "deprecated_on", "input_usd_per_million",
+            "output_usd_per_million",
+        ]  # fmt: skip
 
 
 class PredictiveModelSerializer(AssetSerializer):
@@ -76,6 +80,12 @@ class SystemSerializer(AssetSerializer):
     class Meta:
         model = System
         fields = [*SHARED, "name", "kind", "url", "region", "criticality"]
+
+
+def _price() -> serializers.DecimalField:
+    return serializers.DecimalField(
+        max_digits=10, decimal_places=4, min_value=Decimal(0), allow_null=True, required=False
+    )
 
 
 class AssetWrite(serializers.Serializer[Any]):
@@ -105,6 +115,8 @@ class ModelEndpointWrite(AssetWrite):
     snapshot = serializers.CharField(max_length=255, allow_blank=True, required=False)
     region = serializers.CharField(max_length=60, allow_blank=True, required=False)
     deprecated_on = serializers.DateField(allow_null=True, required=False)
+    input_usd_per_million = _price()
+    output_usd_per_million = _price()
 
 
 class PredictiveModelWrite(AssetWrite):

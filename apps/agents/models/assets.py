@@ -156,6 +156,12 @@ class ModelEndpoint(Asset):
     snapshot = models.CharField(max_length=255, blank=True)
     region = models.CharField(max_length=60, blank=True)
     deprecated_on = models.DateField(null=True, blank=True)
+    input_usd_per_million = models.DecimalField(
+        "price of a million input tokens, USD", max_digits=10, decimal_places=4, null=True, blank=True
+    )
+    output_usd_per_million = models.DecimalField(
+        "price of a million output tokens, USD", max_digits=10, decimal_places=4, null=True, blank=True
+    )
 
     class Meta:
         ordering = ["provider", "model", "snapshot", "region"]

@@ -21,7 +21,16 @@ from apps.kit.errors import Conflict, InvalidInput, StaleWrite
 SHARED = ("description", "owner", "team")
 WRITABLE: dict[str, tuple[str, ...]] = {
     "tool": ("name", "server", "kind", "side_effect", "data_classes", "schema", *SHARED),
-    "model": ("provider", "model", "snapshot", "region", "deprecated_on", *SHARED),
+    "model": (
+        "provider",
+        "model",
+        "snapshot",
+        "region",
+        "deprecated_on",
+        "input_usd_per_million",
+        "output_usd_per_million",
+        *SHARED,
+    ),
     "predictive_model": ("name", "release", "registry_url", "metrics_url", "drift_status", "tool", *SHARED),
     "data_source": ("name", "data_class", "region", "system", *SHARED),
     "system": ("name", "kind", "url", "region", "criticality", *SHARED),

@@ -11,7 +11,7 @@ from apps.kit.ui.charts import data_table
 from apps.kit.ui.formats import number
 
 
-def trend_chart(points: Sequence[tuple[str, int]], caption: str) -> SafeString:
+def trend_chart(points: Sequence[tuple[str, int]], caption: str, unit: str = "Agents") -> SafeString:
     """`points` are (label, value), oldest first. Empty for fewer than two: one point is no trend."""
     if len(points) < 2:
         return SafeString("")
@@ -29,5 +29,5 @@ def trend_chart(points: Sequence[tuple[str, int]], caption: str) -> SafeString:
         number(began), number(ended), first, last,
     )  # fmt: skip
     return format_html(
-        '<figure class="fig-chart">{}{}</figure>', picture, data_table(caption, ("Day", "Agents"), points)
+        '<figure class="fig-chart">{}{}</figure>', picture, data_table(caption, ("Day", unit), points)
     )

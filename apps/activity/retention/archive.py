@@ -1,0 +1,69 @@
+"""The archive: files of days, and the manifest of them in the database and in the ledger."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.activity.models import ArchiveFile
+from apps.activity.retention import parquet
+from apps.identity.services.ledger import record_act, system_principal
+from apps.kit.ids import new_id
+
+
+def path_of(file: ArchiveFile) -> Path:
+    return Path(settings.ARCHIVE_DIR) / file.name
+
+
+def write_file(table: str, day: date) -> ArchiveFile:
+    """The day as a file; the entry is not saved yet. A file that is never entered is no part of the archive."""
+    key = new_id()
+    name = f"{table}/{table}-{day:%Y-%m-%d}-{key.hex[-8:]}.parquet"
+    path = Path(settings.ARCHIVE_DIR) / name
+    parquet.write_day(table, day, path)
+    return _entry(key, table, day, name)
+
+
+def write_again(file: ArchiveFile, condition: str, values: list[object], blank: list[str]) -> ArchiveFile:
+    """The file anew with some columns of some rows empty; the entry is not saved yet."""
+    key = new_id()
+    name = f"{file.table}/{file.table}-{file.day:%Y-%m-%d}-{key.hex[-8:]}.parquet"
+    parquet.write_without(path_of(file), condition, values, blank, Path(settings.ARCHIVE_DIR) / name)
+    return _entry(key, file.table, file.day, name)
+
+
+@transaction.atomic
+def enter_file(file: ArchiveFile, *, instead_of: ArchiveFile | None = None) -> ArchiveFile:
+    """Put a file into the manifest, and into the ledger with its digest."""
+    file.save(force_insert=True)
+    if instead_of is not None:
+        instead_of.replaced_by = file
+        instead_of.save(update_fields=["replaced_by"])
+    record_act(
+        "activity.archive.written",
+        actor=system_principal(),
+        target=("archive", file.pk),
+        detail={
+            "table": file.table,
+            "day": file.day.isoformat(),
+            "file": file.name,
+            "rows": file.rows,
+            "bytes": file.size,
+            "sha256": file.sha256,
+            "instead_of": instead_of.sha256 if instead_of else "",
+        },
+    )
+    return file
+
+
+def _entry(key: UUID, table: str, day: date, name: str) -> ArchiveFile:
+    path = Path(settings.ARCHIVE_DIR) / name
+    return ArchiveFile(
+        pk=key, table=table, day=day, name=name, rows=parquet.count_rows(path), size=path.stat().st_size,
+        sha256=parquet.digest_of(path), written_at=timezone.now(),
+    )  # fmt: skip

@@ -1,0 +1,136 @@
+"""One run of retention: each day that is too old is archived where that is wanted, then deleted for good.
+
+A day goes in one transaction with its entry in the manifest and its acts in the ledger; a process killed in between
+leaves at most a file that nobody lists. A day into which something was written meanwhile is left for the next run.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.activity.models import ArchiveFile, GoneDay, RetentionRule
+from apps.activity.retention.archive import enter_file, path_of, write_file
+from apps.activity.retention.days import bounds, days_before, delete_day, hold_still, measure, midnight
+from apps.activity.rollups.rolling import roll_up
+from apps.identity.services.ledger import record_act, system_principal
+from apps.kit.ids import first_id_at
+
+logger = logging.getLogger(__name__)
+OF_CALLS = ("activity_toolcall", "activity_answer", "activity_callwords")
+NEVER_ARCHIVED = ("activity_callwords",)
+FORGET_KEYS = "DELETE FROM activity_callkey WHERE call_id < %s"
+FORGET_CONTENT = """
+UPDATE activity_toolcall SET arguments = NULL, result = NULL, error_message = '' WHERE id IN (
+  SELECT id FROM activity_toolcall WHERE id >= %s AND id < %s
+  AND (arguments IS NOT NULL OR result IS NOT NULL OR error_message <> '') ORDER BY id LIMIT 5000)
+"""
+FORGET_WORDS = "DELETE FROM activity_callwords WHERE id >= %s AND id < %s"
+
+
+@dataclass
+class Kept:
+    """What one run did."""
+
+    deleted_days: int = 0
+    deleted_rows: int = 0
+    files: int = 0
+    emptied_calls: int = 0
+
+
+def keep_retention(now: datetime | None = None) -> Kept:
+    """Do what the rules say as of `now`."""
+    today = (now or timezone.now()).date()
+    rules = {rule.of: rule for rule in RetentionRule.objects.exclude(days=None)}
+    done = Kept()
+    if rule := rules.get(RetentionRule.Of.SPANS):
+        _forget_days(("activity_span",), rule, today, done)
+    if rule := rules.get(RetentionRule.Of.CALLS):
+        while roll_up(pacing=False):
+            continue  # what is about to go has to be in the sums
+        _forget_days(OF_CALLS, rule, today, done)
+        _forget_keys(_cutoff(rule, today))
+    if rule := rules.get(RetentionRule.Of.CONTENT):
+        done.emptied_calls = _forget_content(rule, _cutoff(rule, today))
+    return done
+
+
+def _cutoff(rule: RetentionRule, today: date) -> date:
+    """The first day that is kept whole: yesterday at the latest, for reports that are on their way."""
+    return today - timedelta(days=max(rule.days or 0, 1))
+
+
+def _forget_days(tables: tuple[str, ...], rule: RetentionRule, today: date, done: Kept) -> None:
+    for table in tables:
+        is_archived = rule.is_archived and table not in NEVER_ARCHIVED
+        for day in days_before(table, _cutoff(rule, today)):
+            if _forget_day(table, day, is_archived, done):
+                done.deleted_days += 1
+    rule.done_before = midnight(_cutoff(rule, today))
+    rule.save(update_fields=["done_before"])
+
+
+def _forget_day(table: str, day: date, is_archived: bool, done: Kept) -> bool:
+    """True when the day is gone."""
+    measured = measure(table, day)
+    file = write_file(table, day) if is_archived and measured[0] else None
+    if file is not None and file.rows != measured[0]:
+        logger.warning("%s of %s changed while it was written; the next run does it", table, day)
+        path_of(file).unlink()
+        return False
+    with transaction.atomic():
+        hold_still(table, day)
+        if file is not None and measure(table, day) != measured:
+            logger.warning("%s of %s was written to meanwhile; the next run does it", table, day)
+            path_of(file).unlink()
+            return False
+        _delete(table, day, measured[0], file)
+    done.deleted_rows += measured[0]
+    done.files += file is not None
+    return True
+
+
+def _delete(table: str, day: date, rows: int, file: ArchiveFile | None) -> None:
+    """The file into the manifest, the rows away, the act into the ledger."""
+    entered = enter_file(file) if file is not None else None
+    delete_day(table, day)
+    if not rows:
+        return
+    GoneDay.objects.create(table=table, day=day, rows=rows, file=entered)
+    record_act(
+        "activity.day.deleted",
+        actor=system_principal(),
+        target=("activity", table),
+        detail={
+            "table": table,
+            "day": day.isoformat(),
+            "rows": rows,
+            "sha256": entered.sha256 if entered else "",
+        },
+    )
+
+
+def _forget_keys(cutoff: date) -> None:
+    """What leads to calls that are gone."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGET_KEYS, [first_id_at(midnight(cutoff))])
+
+
+def _forget_content(rule: RetentionRule, cutoff: date) -> int:
+    """Empty the calls heard of before that day, in small transactions; the words for search go with them."""
+    low = first_id_at(rule.done_before) if rule.done_before else bounds(date(1970, 1, 1))[0]
+    high, emptied = first_id_at(midnight(cutoff)), 0
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(FORGET_CONTENT, [low, high])
+            if not cursor.rowcount:
+                break
+            emptied += cursor.rowcount
+        cursor.execute(FORGET_WORDS, [low, high])
+    rule.done_before = midnight(cutoff)
+    rule.save(update_fields=["done_before"])
+    return emptied
