@@ -78,4 +78,5 @@ def _check(default: str, rules: Sequence[Rule]) -> None:
 
 def _are_teams(wanted: Iterable[str]) -> bool:
     ids = {id_or_none(one) for one in wanted}
-    return None not in ids and Team.objects.filter(pk__in=ids).count() == len(ids)
+    known = [one for one in ids if one is not None]
+    return len(known) == len(ids) == Team.objects.filter(pk__in=known).count()

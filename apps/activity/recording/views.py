@@ -100,7 +100,7 @@ def retention_set(request: PageRequest, of: str) -> HttpResponseRedirect:
 def _told(form: PlainForm) -> dict[str, Any]:
     if not form.is_valid():
         raise InvalidInput(
-            "Nothing was set.", fields={name: errors[0] for name, errors in form.errors.items()}
+            "Nothing was set.", fields={name: str(errors[0]) for name, errors in form.errors.items()}
         )
     return form.cleaned_data
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -156,7 +156,7 @@ def _models(agent: Agent, since: datetime, actor: Principal) -> list[ModelSums]:
     return list(_sorted(_model(row) for row in summed))
 
 
-def _model(row: dict[str, object]) -> ModelSums:
+def _model(row: Mapping[str, object]) -> ModelSums:
     told, without = int(str(row["told"])), int(str(row["without"]))
     cost = Decimal(int(str(row["micros"]))) / 1_000_000 if without < told else None
     tokens = int(str(row["tokens_in"])), int(str(row["tokens_out"]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -116,7 +117,7 @@ def _sum(of: str, places: Sequence[Place]) -> int:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             return 0
-        wanted = [[agent_id for _, agent_id, _ in places], [hour for _, _, hour in places]]
+        wanted: list[Any] = [[agent_id for _, agent_id, _ in places], [hour for _, _, hour in places]]
         cursor.execute(TAKE, [*wanted, of])
         since = complete_since()
         whole = [place for place in places if place[2] >= since]
