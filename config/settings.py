@@ -376,6 +376,7 @@ SPECTACULAR_SETTINGS = {
         "SystemKindEnum": "apps.agents.models.System.Kind",
         "ToolKindEnum": "apps.agents.models.Tool.Kind",
         "FindingKindEnum": "apps.compliance.models.Finding.Kind",
+        "RecordingModeEnum": "apps.activity.api.recording.MODES",
     },
 }
 
