@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
@@ -161,9 +162,9 @@ def _visible_alert(request: PageRequest, alert_id: UUID) -> Alert:
     return get_object_or_404(visible, pk=alert_id)
 
 
-def _titled(rows: object) -> list[Alert]:
+def _titled(rows: Iterable[Alert]) -> list[Alert]:
     """The alerts with their detector's title, for templates."""
-    told: list[Alert] = list(rows)  # type: ignore[call-overload]
+    told = list(rows)
     for alert in told:
         alert.title = BY_NAME[alert.detector].title  # type: ignore[attr-defined]
     return told
