@@ -27,6 +27,7 @@ from apps.activity.ingest.errors import (
     Malformed,
     NoSuchPath,
     NotDurable,
+    Unread,
     WrongMethod,
 )
 from apps.activity.ingest.normalise import Batch
@@ -138,14 +139,14 @@ async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, way: W
 
 
 def _understood(way: Way, heard: Heard) -> Answer:
-    """What the way makes of a body; what nobody foresaw is the body's fault, and is told to who runs this."""
+    """What the way makes of a body; what nobody foresaw is a fault of ours, and is told to who runs this."""
     try:
         return way.read(heard)
     except IngestError:
         raise
     except Exception as error:
         logger.exception("a body could not be read")
-        raise Malformed("the body could not be read") from error
+        raise Unread("the body could not be read; this is a fault of the server, and is in its log") from error
 
 
 async def _content(door: Door, headers: dict[str, str], receive: Receive, kind: str, share: Share) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 Paths = tuple[str, ...]
 
@@ -101,16 +100,7 @@ COLUMNS_READ = (
 EVENTS = "otel.events"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Which columns an attribute may fill, and how much it is preferred (0 most); those read from inside one."""
-
-    keys: frozenset[str]
-    plain: Mapping[str, list[tuple[str, int]]]
-    deep: Mapping[str, set[str]]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dialect:
     """One client's way. `scope` is a prefix of the scope's name; `since` the first version it holds for."""
 
@@ -129,20 +119,6 @@ class Dialect:
 
     def paths(self, name: str) -> Paths:
         return self.reads.get(name) or DEFAULT[name]
-
-    @cached_property
-    def plan(self) -> Plan:
-        """The paths of the columns turned round: most attributes of a span belong to none of them."""
-        plain: dict[str, list[tuple[str, int]]] = {}
-        deep: dict[str, set[str]] = {}
-        for name in COLUMNS_READ:
-            for rank, path in enumerate(self.paths(name)):
-                head, nested, _ = path.partition(">")
-                if nested:
-                    deep.setdefault(EVENTS if head.startswith("event:") else head, set()).add(name)
-                else:
-                    plain.setdefault(path, []).append((name, rank))
-        return Plan(frozenset(plain) | frozenset(deep), plain, deep)
 
 
 GENERIC = Dialect("genai", "", "")

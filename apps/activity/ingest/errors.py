@@ -51,3 +51,9 @@ class NotDurable(IngestError):
     """The database did not take it; the exporter tries again."""
 
     status, rpc_code = 503, 14
+
+
+class Unread(IngestError):
+    """A fault of ours met the body. Sending it again would meet it again: no exporter tries 500 a second time."""
+
+    status, rpc_code = 500, 13

@@ -39,6 +39,9 @@ OPENINFERENCE = {"TOOL": "tool", "LLM": "model", "AGENT": "agent"}
 STATUS_MESSAGE, BODY = "otel.status_message", "otel.body"
 STATUS = {0: "unset", 1: "ok", 2: "error"}
 DEEPEST_VALUE = 32
+NUL = "\x00"
+TOKENS = frozenset({"input_tokens", "output_tokens"})
+NO_TRACE, NO_SPAN = bytes(16), bytes(8)
 
 
 @dataclass
@@ -68,6 +71,10 @@ class Origin:
     dialect: Dialect
 
     @cached_property
+    def source(self) -> bytes:
+        return self.source_id.bytes
+
+    @cached_property
     def service_name(self) -> str:
         return str(self.resource.get("service.name", ""))[:LONGEST_NAME]
 
@@ -82,7 +89,7 @@ def spans_of(request: ExportTraceServiceRequest, source_id: UUID) -> Batch:
     for group in request.resource_spans:
         for origin, spans in origins(group.resource, group.scope_spans, "spans", source_id, batch):
             for span in spans:
-                add(_checked_span_row, span, origin, batch)
+                add(_span_row, span, origin, batch)
     return batch
 
 
@@ -122,42 +129,44 @@ def add(reader: Callable[[Any, Origin], Row], record: Any, origin: Origin, batch
         batch.reject("a record could not be read")
 
 
-def _checked_span_row(span: Any, origin: Origin) -> Row:
-    if len(span.trace_id) != 16 or not any(span.trace_id):
-        raise Malformed("a span's trace_id is not 16 bytes other than zero")
-    if len(span.span_id) != 8 or not any(span.span_id):
-        raise Malformed("a span's span_id is not 8 bytes other than zero")
-    if len(span.parent_span_id) not in (0, 8):
-        raise Malformed("a span's parent_span_id is not 8 bytes")
-    return _span_row(span, origin)
-
-
 def _span_row(span: Any, origin: Origin) -> Row:
+    # Each access to a message's field makes a new object: once each.
+    trace_id, span_id, parent_span_id = _span_ids(span.trace_id, span.span_id, span.parent_span_id)
+    start_ns, end_ns, status = span.start_time_unix_nano, span.end_time_unix_nano, span.status
     attributes = plain_attributes(span.attributes)
     if span.events:
         attributes[EVENTS] = [
             {"name": clean(event.name), "attributes": plain_attributes(event.attributes)}
             for event in span.events
         ]
-    if span.status.message:
-        attributes[STATUS_MESSAGE] = clean(span.status.message)
+    if status.message:
+        attributes[STATUS_MESSAGE] = clean(status.message)
     name = clean(span.name)
-    start_ns = span.start_time_unix_nano or span.end_time_unix_nano
-    key = derived_id(start_ns // 1_000_000, origin.source_id.bytes, span.trace_id, span.span_id)
+    start_ns = start_ns or end_ns
     return row_of(
         origin,
         attributes,
-        id=key,
+        id=derived_id(start_ns // 1_000_000, origin.source, trace_id, span_id),
         signal="span",
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=span.parent_span_id or None,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent_span_id or None,
         started_at=moment(start_ns) if start_ns else origin.received_at,
-        ended_at=moment(span.end_time_unix_nano) if span.end_time_unix_nano else None,
+        ended_at=moment(end_ns) if end_ns else None,
         name=name[:LONGEST_NAME],
         kind=_span_kind(name, attributes, origin.dialect),
-        status=STATUS.get(span.status.code, "unset"),
+        status=STATUS.get(status.code, "unset"),
     )
+
+
+def _span_ids(trace_id: bytes, span_id: bytes, parent_span_id: bytes) -> tuple[bytes, bytes, bytes]:
+    if len(trace_id) != 16 or trace_id == NO_TRACE:
+        raise Malformed("a span's trace_id is not 16 bytes other than zero")
+    if len(span_id) != 8 or span_id == NO_SPAN:
+        raise Malformed("a span's span_id is not 8 bytes other than zero")
+    if len(parent_span_id) not in (0, 8):
+        raise Malformed("a span's parent_span_id is not 8 bytes")
+    return trace_id, span_id, parent_span_id
 
 
 def _log_row(record: Any, origin: Origin) -> Row:
@@ -173,7 +182,7 @@ def _log_row(record: Any, origin: Origin) -> Row:
     return row_of(
         origin,
         attributes,
-        id=derived_id(time_ns // 1_000_000, origin.source_id.bytes, origin.resource_id.bytes, content),
+        id=derived_id(time_ns // 1_000_000, origin.source, origin.resource_id.bytes, content),
         signal="log",
         trace_id=record.trace_id if len(record.trace_id) == 16 else b"",
         span_id=record.span_id if len(record.span_id) == 8 else b"",
@@ -189,9 +198,12 @@ def _log_row(record: Any, origin: Origin) -> Row:
 def row_of(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
     """A row: `own` is what is not read out of the attributes."""
     told = read_columns(attributes, origin.dialect)
-    provider = worded(told.get("provider"))
+    said = {name: worded(value) for name, value in told.items() if name not in TOKENS}.get
+    provider = said("provider", "")
     kind = own["kind"]
-    tool_name, mcp_server = _tool(told) if kind in ("tool", "part") else ("", "")
+    tool_name, mcp_server = (
+        _tool(said("tool_name", ""), said("mcp_server", "")) if kind in ("tool", "part") else ("", "")
+    )
     # Tokens of a model's answer only: other spans repeat sums, which would count twice.
     counts = kind == "model"
     return Row(
@@ -201,13 +213,13 @@ def row_of(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
         scope_version=origin.scope_version,
         dialect=origin.dialect.name,
         service_name=origin.service_name,
-        agent_name=worded(told.get("agent_name")),
-        declared_agent_id=worded(told.get("declared_agent_id")) or origin.declared_agent_id,
-        call_id=worded(told.get("call_id")),
-        conversation_id=worded(told.get("conversation_id")),
-        error_type=worded(told.get("error_type")),
-        request_model=worded(told.get("request_model")),
-        response_model=worded(told.get("response_model")),
+        agent_name=said("agent_name", ""),
+        declared_agent_id=said("declared_agent_id", "") or origin.declared_agent_id,
+        call_id=said("call_id", ""),
+        conversation_id=said("conversation_id", ""),
+        error_type=said("error_type", ""),
+        request_model=said("request_model", ""),
+        response_model=said("response_model", ""),
         provider="" if provider in FRAMEWORKS_AS_PROVIDER else provider,
         resource_id=origin.resource_id,
         attributes=attributes,
@@ -219,9 +231,8 @@ def row_of(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
     )
 
 
-def _tool(told: dict[str, Any]) -> tuple[str, str]:
+def _tool(name: str, server: str) -> tuple[str, str]:
     """The tool's name and server; `mcp__server__tool` says both in one."""
-    name, server = worded(told.get("tool_name")), worded(told.get("mcp_server"))
     if name.startswith("mcp__") and name.count("__") >= 2:
         _, server, name = name.split("__", 2)
     return name, server
@@ -253,10 +264,14 @@ def plain_attributes(pairs: Any) -> dict[str, Any]:
     """OTLP key-values as a mapping of plain JSON values."""
     attributes = {}
     for pair in pairs:
-        value = pair.value
-        # Nearly all are text: a filled string is the value, without asking which of seven it is.
+        key, value = pair.key, pair.value
+        # Nearly all are text without NUL: a filled string is the value, without asking which of seven it is.
         words = value.string_value
-        attributes[clean(pair.key)] = clean(words) if words else plain(value)
+        if not words:
+            words = plain(value)
+        elif NUL in words:
+            words = clean(words)
+        attributes[key if NUL not in key else clean(key)] = words
     return attributes
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from apps.activity.ingest.dialects import EVENTS, MEANINGLESS, Dialect
+from apps.activity.ingest.dialects import COLUMNS_READ, EVENTS, MEANINGLESS, Dialect
 
 EMPTY: tuple[Any, ...] = ("", [], {})
-MOST_PATHS = 1000
+MOST_SHAPES = 4096
 LONGEST_NAME = 255  # of names, ids and versions: what the registry keeps of an agent's names, too
 
 
@@ -24,22 +25,39 @@ def read(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> Any:
 
 
 def read_columns(attributes: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """What `read` gives for each of COLUMNS_READ that holds something, in one walk over the attributes."""
-    plan = dialect.plan
+    """What `read` gives for each of COLUMNS_READ that holds something."""
+    plain, nested = _fillers(dialect, tuple(attributes))
     found: dict[str, Any] = {}
-    ranks: dict[str, int] = {}
-    inside: set[str] = set()
-    for key in plan.keys & attributes.keys():
-        inside |= plan.deep.get(key, frozenset())
-        value = attributes[key]
-        if value is None or value in EMPTY:
-            continue
-        for name, rank in plan.plain.get(key, ()):
-            if rank < ranks.get(name, MOST_PATHS):
-                ranks[name], found[name] = rank, value
-    for name in inside:
+    for name, keys in plain:
+        for key in keys:
+            value = attributes[key]
+            if value or (value is not None and value not in EMPTY):
+                found[name] = value
+                break
+    for name in nested:
         found[name] = read(attributes, dialect, name)
     return found
+
+
+@lru_cache(maxsize=MOST_SHAPES)
+def _fillers(
+    dialect: Dialect, keys: tuple[str, ...]
+) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...]]:
+    """The columns that attributes of these names fill, each with the names in order of preference, and those that
+    are read from inside an attribute. A client sends the same few shapes over and over."""
+    plain, nested = [], []
+    for name in COLUMNS_READ:
+        paths = dialect.paths(name)
+        if any(_head(path) in keys for path in paths if ">" in path):
+            nested.append(name)
+        elif any(path in keys for path in paths):
+            plain.append((name, tuple(path for path in paths if path in keys)))
+    return tuple(plain), tuple(nested)
+
+
+def _head(path: str) -> str:
+    head = path.partition(">")[0]
+    return EVENTS if head.startswith("event:") else head
 
 
 def clean(words: str) -> str:
