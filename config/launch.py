@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from config.embedded import postgres, roles, state, valkey
 from config.processes import (
     PYTHON,
     ROOT,
+    USABLE,
     Process,
     application,
     environment_of,
@@ -88,6 +89,9 @@ class Launch:
         self._follow()
 
     def stop(self) -> None:
+        """Stop everything; who asks again meanwhile does not break it off half way."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         if self.supervisor and self.supervisor.poll() is None:
             console.print("\nStopping: requests are finished, then workers, then databases.")
             self.supervisor.send_signal(signal.SIGTERM)
@@ -149,9 +153,7 @@ class Launch:
         urls = self._urls(admin_url)
         self.environment["DATABASE_URL"] = urls.web
         with console.status("Bringing the database up to date"):
-            self._manage("migrate", "--verbosity", "0", database=urls.owner)
-            if not self.environment.get("DEBUG"):
-                self._manage("collectstatic", "--noinput", "--verbosity", "0")
+            self._manage("prepare", database=urls.owner)
         _tick("Database is up to date")
         if self.demo:
             self._load_demo()
@@ -202,15 +204,19 @@ class Launch:
             fleet = (PYTHON, "-m", "demo.fleet", "--url", url, "--keys", str(self.folder / "demo.json"))
             processes.append(Process("fleet", fleet, 70, self.environment, drain_s=8))
         self._reload([*self.embedded, *processes])
+        with console.status("Starting web, pipeline, sequencer, worker and beat"):
+            self._start_all(process for process in processes if process.order <= USABLE)
+            _wait("web", lambda: _answers(self.port), self._log("web"), self.supervisor)
+            self._start_all(process for process in processes if process.order > USABLE)
+        _tick("Web, pipeline, sequencer, worker and beat run")
+
+    def _start_all(self, processes: Iterable[Process]) -> None:
         control = _control(self.folder)
         for process in sorted(processes, key=lambda one: one.order):
             try:
                 control.supervisor.startProcess(process.name, False)
             except Fault as fault:
                 raise StartFailed(process.name, fault.faultString, log=self._log(process.name)) from fault
-        with console.status("Starting web, pipeline, sequencer, worker and beat"):
-            _wait("web", lambda: _answers(self.port), self._log("web"), self.supervisor)
-        _tick("Web, pipeline, sequencer, worker and beat run")
 
     def _supervise(self, processes: list[Process]) -> None:
         """Start supervisor itself. In a session of its own, so that Ctrl-C reaches only us."""

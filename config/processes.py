@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
+USABLE = 40
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,10 @@ class Process:
 
 
 def application(port: int, environment: Mapping[str, str], sequencer_url: str) -> list[Process]:
-    """The five processes of Chancery itself."""
+    """The five processes of Chancery itself. What makes them usable comes first: `order` up to USABLE.
+
+    Django's own checks would have each of them read every page's code; they run in CI and by `make doctor`.
+    """
     manage = (PYTHON, str(ROOT / "manage.py"))
     web = (
         PYTHON, "-m", "uvicorn", "config.asgi:application", "--host", "127.0.0.1", "--port", str(port),
@@ -39,14 +43,14 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
         "--ws-per-message-deflate", "false",  # deflating the feed anew for each of many who watch costs a core
     )  # fmt: skip
     # Proxy headers are read by Django alone, as CHANCERY_TRUSTED_PROXY_COUNT says: uvicorn believes loopback.
-    celery = (PYTHON, "-m", "celery", "-A", "config.celery")
+    celery = (PYTHON, "-m", "celery", "--skip-checks", "-A", "config.celery")
     worker = (*celery, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")
     beat_file = str(Path(environment["CHANCERY_STATE_DIR"]) / "celerybeat.pid")
     sealing = {**environment, "DATABASE_URL": sequencer_url}
     return [
         Process("web", web, 30, environment),
-        Process("pipeline", (*manage, "run_pipeline"), 40, environment),
-        Process("sequencer", (*manage, "run_sequencer"), 40, sealing),
+        Process("pipeline", (*manage, "run_pipeline", "--skip-checks"), 40, environment),
+        Process("sequencer", (*manage, "run_sequencer", "--skip-checks"), 50, sealing),
         Process("worker", worker, 50, environment, drain_s=30),
         Process(
             "beat", (*celery, "beat", "--loglevel", "WARNING", "--pidfile", f"{beat_file}"), 60, environment
