@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import threading
 import time
@@ -18,6 +19,7 @@ from apps.kit.heartbeat import beat
 logger = logging.getLogger(__name__)
 IDLE_S = 0.05
 STANDBY_S = 1.0
+AFTER_YOU = 5  # niceness: where cores are few, taking what comes goes before working it off
 SETTLE_EVERY_S = 2.0
 MOST_BACKOFF_S = 5.0
 
@@ -35,6 +37,7 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
+        os.nice(AFTER_YOU)
         _run(stopping)
 
 
