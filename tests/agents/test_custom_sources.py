@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps as installed
 
 from apps.agents.models import Agent, Claim, Origin
 from apps.agents.quality import in_queue
@@ -73,18 +70,3 @@ def test_an_import_fills_what_nobody_said_and_keeps_back_the_rest(curator: Princ
     assert words(agent) == {("custom.cost", "imported", "1"), ("custom.site", "person", "HEL")}
     edit_agent(agent, {"custom": {"site": "HEL"}}, actor=curator)
     assert ("custom.cost", "person", None) in words(agent), "a person took it out"
-
-
-def test_claims_of_all_custom_fields_become_claims_of_each(curator: Principal) -> None:
-    agent = factories.make_agent("registered", custom={"cost": "1", "site": "HEL"})
-    for origin, value in (("imported", {"cost": "1"}), ("person", {"cost": "1", "site": "HEL"})):
-        Claim.objects.create(agent=agent, field="custom", origin=origin, source="", value=value)
-    moving = import_module("apps.agents.migrations.0018_custom_fields_have_sources_of_their_own")
-    moving.split(installed, None)
-    assert words(agent) == {("custom.cost", "imported", "1"), ("custom.site", "person", "HEL")}
-    moving.join(installed, None)
-    joined = Claim.objects.filter(agent=agent).values_list("field", "origin", "value")
-    assert sorted(joined, key=lambda one: one[1]) == [
-        ("custom", "imported", {"cost": "1"}),
-        ("custom", "person", {"site": "HEL"}),
-    ]

@@ -88,5 +88,6 @@ def remove(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
+    replaces = [("compliance", "0006_outcome_findings")]
     dependencies = [("compliance", "0001_initial")]
     operations = [migrations.RunPython(add, remove)]

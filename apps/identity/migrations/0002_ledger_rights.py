@@ -1,12 +1,15 @@
-"""Roles, default grants, and an append-only ledger that the database itself defends.
+"""Roles, default grants, an append-only ledger that the database itself defends, and who stands for Chancery in it.
 
 `chancery_app` may read and write ordinary tables and may only add to the ledger. `chancery_sequencer` may
 take from the queue and add leaves and checkpoints. Neither owns anything. The triggers are ENABLE ALWAYS so
 that `session_replication_role` does not skip them.
 """
 
+import uuid
+
 from django.db import migrations
 
+SYSTEM_ID = uuid.UUID("00000000-0000-7000-8000-000000000001")
 RECORDS = ("identity_ledgerentry", "identity_ledgerleaf", "identity_ledgercheckpoint")
 
 ROLES = """
@@ -72,9 +75,21 @@ DROP FUNCTION ledger_queue_entry();
 )
 
 
+def add(apps, schema_editor):
+    apps.get_model("identity", "Principal").objects.get_or_create(
+        pk=SYSTEM_ID, defaults={"kind": "service", "name": "Chancery"}
+    )
+
+
+def remove(apps, schema_editor):
+    apps.get_model("identity", "Principal").objects.filter(pk=SYSTEM_ID).delete()
+
+
 class Migration(migrations.Migration):
+    replaces = [("identity", "0003_system_principal"), ("identity", "0008_deliveries_by_endpoint")]
     dependencies = [("identity", "0001_initial")]
     operations = [
         migrations.RunSQL(ROLES, migrations.RunSQL.noop),
         migrations.RunSQL(GUARD + "".join(PER_TABLE.format(table=table) for table in RECORDS), UNDO),
+        migrations.RunPython(add, remove),
     ]

@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("agents", "0002_people"),
+        ("agents", "0002_revisions_and_risk_policy"),
     ]
 
     operations = [
