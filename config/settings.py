@@ -211,6 +211,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=1, minute=20),
         "options": {"expires": 12 * 3600},
     },
+    "resume-erasures": {"task": "activity.resume_erasures", "schedule": 15.0, "options": {"expires": 15}},
     "forget-scores": {
         "task": "activity.forget_scores",
         "schedule": crontab(hour=3, minute=40),

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from uuid import UUID
 
 from celery import shared_task
 from django.conf import settings
 
 from apps.activity.behaviour import job
+from apps.activity.erasure.job import drop_forgotten, run_erasure, waiting_erasures
 from apps.activity.outcomes.deriving import derive_outcomes
 from apps.activity.outcomes.reading import read_notes
 from apps.activity.outcomes.watch import watch_outcomes
@@ -97,3 +99,19 @@ def index_calls() -> int:
 def keep_to_retention() -> int:
     """Daily: archive and delete what is too old; returns how many days of tables went."""
     return keep_retention().deleted_days
+
+
+@shared_task(name="activity.erase", time_limit=900)
+def erase(erasure_id: str) -> int:
+    """At once after somebody asked or confirmed: look for, or remove, a person's data; returns the steps made."""
+    return run_erasure(UUID(erasure_id))
+
+
+@shared_task(name="activity.resume_erasures", time_limit=3600)
+def resume_erasures() -> int:
+    """Every 15 seconds: go on with erasures that nobody moves; returns how many there were."""
+    drop_forgotten()
+    waiting = waiting_erasures()
+    for erasure_id in waiting:
+        run_erasure(erasure_id)
+    return len(waiting)

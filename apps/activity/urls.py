@@ -3,6 +3,7 @@ from django.urls import path
 from apps.activity import views
 from apps.activity.behaviour import views as behaviour
 from apps.activity.chains import views as chain_views
+from apps.activity.erasure import views as erasure
 from apps.activity.outcomes import views as outcome_views
 from apps.activity.recording import views as recording
 
@@ -21,6 +22,11 @@ urlpatterns = [
     path("recording/rules/", recording.rule_add, name="recording-rule"),
     path("recording/rules/remove/", recording.rule_remove, name="recording-remove"),
     path("recording/retention/<slug:of>/", recording.retention_set, name="retention"),
+    path("activity/erasures/", erasure.erasures, name="erasures"),
+    path("activity/erasures/new/", erasure.erasure_new, name="erasure-new"),
+    path("activity/erasures/<uuid:erasure_id>/", erasure.erasure, name="erasure"),
+    path("activity/erasures/<uuid:erasure_id>/confirm/", erasure.erasure_confirm, name="erasure-confirm"),
+    path("activity/erasures/<uuid:erasure_id>/cancel/", erasure.erasure_cancel, name="erasure-cancel"),
     path("alerts/", behaviour.alerts, name="alerts"),
     path("alerts/detectors/", behaviour.detectors, name="detectors"),
     path("alerts/detectors/set/", behaviour.detector_set, name="detector"),

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.activity.models import Alert, ToolCall
+from apps.activity.models import Alert, Erasure, ToolCall
 from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
@@ -113,7 +113,7 @@ class World:
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],
             "at": 0, "conversation": self.call.conversation_id, "number": 1, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
-            "connector_id": self.record["connectors"], "alert_id": self.record["alerts"], "of": "spans",
+            "connector_id": self.record["connectors"], "alert_id": self.record["alerts"], "of": "spans", "erasure_id": self.record["erasures"],
         }  # fmt: skip
         if route.startswith("blueprints/"):
             values |= {
@@ -220,8 +220,11 @@ def make_record(agent: Agent) -> dict[str, Any]:
         agent=agent, detector="new_tool", cause="new_tool: export", severity="high", reason="export was never called.",
         score=7.0, first_at=now, last_at=now,
     )  # fmt: skip
+    erasure = Erasure.objects.create(
+        state="ready", reason="Asked for", asked_by=agent.owner, digests=["0" * 40]
+    )
     return {
-        "alerts": alert.pk,
+        "alerts": alert.pk, "erasures": erasure.pk,
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
         "connectors": Connector.objects.create(name="CMDB", url="https://cmdb.example.org", created_by=agent.owner).pk,

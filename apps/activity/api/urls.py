@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.activity.api import behaviour, chains, outcomes, recording, views
+from apps.activity.api import behaviour, chains, erasures, outcomes, recording, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("calls", views.ToolCallViewSet, "calls")
@@ -9,6 +9,7 @@ router.register("chains", chains.ChainViewSet, "chains")
 router.register("outcomes", outcomes.OutcomeViewSet, "outcomes")
 router.register("alerts", behaviour.AlertViewSet, "alerts")
 router.register("archive-files", recording.ArchiveFileViewSet, "archive-files")
+router.register("erasures", erasures.ErasureViewSet, "erasures")
 agent = "agents/<uuid:agent_id>"
 urlpatterns = [
     *router.urls,

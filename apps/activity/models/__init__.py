@@ -16,6 +16,7 @@ from apps.activity.models.calls import (
     WordsCursor,
     sees_every_call,
 )
+from apps.activity.models.erasures import Erasure
 from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
 from apps.activity.models.outcomes import (
     ExternalEvent,
@@ -40,6 +41,7 @@ __all__ = [
     "CallWords",
     "ContentPolicy",
     "DetectorSetting",
+    "Erasure",
     "ExternalEvent",
     "FeedPosition",
     "GoneDay",

@@ -70,6 +70,16 @@ def attributes_under(mode: str, attributes: Mapping[str, Any], dialect: str, key
     return found | {MARK: mode}
 
 
+def content_replaced(attributes: Mapping[str, Any], dialect: str, mark: str) -> dict[str, Any]:
+    """The attributes with a mark in place of every piece of content: those that a mode would hash."""
+
+    def treat(value: Any) -> Any:
+        return _told(value, lambda leaf: mark)
+
+    kept = kept_of(dialect)
+    return {name: _attribute(name, value, HASHED, kept, treat) for name, value in attributes.items()}
+
+
 def treatment(mode: str, key: bytes) -> Callable[[Any], Any]:
     """What becomes of a piece of content: a text or anything JSON holds; None where nothing is recorded."""
     if mode == NONE:

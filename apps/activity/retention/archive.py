@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from uuid import UUID
@@ -29,12 +30,23 @@ def write_file(table: str, day: date) -> ArchiveFile:
     return _entry(key, table, day, name)
 
 
-def write_again(file: ArchiveFile, condition: str, values: list[object], blank: list[str]) -> ArchiveFile:
-    """The file anew with some columns of some rows empty; the entry is not saved yet."""
+def write_again(file: ArchiveFile, changes: Mapping[str, Mapping[str, str]]) -> ArchiveFile:
+    """The file anew with other texts in some rows, {id: {column: text}}; the entry is not saved yet."""
     key = new_id()
     name = f"{file.table}/{file.table}-{file.day:%Y-%m-%d}-{key.hex[-8:]}.parquet"
-    parquet.write_without(path_of(file), condition, values, blank, Path(settings.ARCHIVE_DIR) / name)
+    parquet.write_changed(path_of(file), changes, Path(settings.ARCHIVE_DIR) / name)
     return _entry(key, file.table, file.day, name)
+
+
+def remove_replaced() -> int:
+    """Delete the files that others took the place of; returns how many were still there."""
+    gone = 0
+    for file in ArchiveFile.objects.exclude(replaced_by=None).order_by("pk"):
+        path = path_of(file)
+        if path.exists():
+            path.unlink()
+            gone += 1
+    return gone
 
 
 @transaction.atomic

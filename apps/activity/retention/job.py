@@ -16,6 +16,7 @@ from django.utils import timezone
 from apps.activity.models import ArchiveFile, GoneDay, RetentionRule
 from apps.activity.retention.archive import enter_file, path_of, write_file
 from apps.activity.retention.days import bounds, days_before, delete_day, hold_still, measure, midnight
+from apps.activity.retention.turn import whole_turn
 from apps.activity.rollups.rolling import roll_up
 from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.ids import first_id_at
@@ -68,8 +69,8 @@ def _forget_days(tables: tuple[str, ...], rule: RetentionRule, today: date, done
     for table in tables:
         is_archived = rule.is_archived and table not in NEVER_ARCHIVED
         for day in days_before(table, _cutoff(rule, today)):
-            if _forget_day(table, day, is_archived, done):
-                done.deleted_days += 1
+            with whole_turn():
+                done.deleted_days += _forget_day(table, day, is_archived, done)
     rule.done_before = midnight(_cutoff(rule, today))
     rule.save(update_fields=["done_before"])
 

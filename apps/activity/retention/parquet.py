@@ -4,7 +4,7 @@ UTC, bytes are blobs, JSON is text; NULL and '' stay apart."""
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from hashlib import file_digest
 from pathlib import Path
@@ -46,22 +46,42 @@ def write_day(table: str, day: date, path: Path) -> None:
         told.unlink(missing_ok=True)
 
 
-def write_without(
-    path: Path, condition: str, values: Sequence[object], blank: Sequence[str], to: Path
-) -> None:
-    """The same file again, with these columns empty in the rows for which the condition holds."""
-    emptied = ", ".join(f"CASE WHEN {condition} THEN NULL ELSE {name} END AS {name}" for name in blank)
-    asked = f"SELECT * REPLACE ({emptied}) FROM read_parquet(?)"  # noqa: S608
+def find_rows(
+    path: Path, wanted: Sequence[str], condition: str, first: Sequence[object], then: Sequence[object]
+) -> list[tuple[Any, ...]]:
+    """These expressions (over `t`) of the rows that fit a condition; `first` are the values that the expressions ask
+    for, `then` those of the condition."""
+    asked = f"SELECT {', '.join(wanted)} FROM read_parquet(?) t WHERE {condition}"  # noqa: S608
     with _duckdb() as database:
-        parameters = [*[value for _ in blank for value in values], str(path)]
-        _keep(database, asked, to, parameters)
+        return database.execute(asked, [*first, str(path), *then]).fetchall()
 
 
-def count_rows(path: Path, condition: str = "true", values: Sequence[object] = ()) -> int:
-    """How many rows of a file fit a condition."""
+def write_changed(path: Path, changes: Mapping[str, Mapping[str, str]], to: Path) -> None:
+    """The same file again, with other texts in some columns of some rows: {id: {column: text}}."""
+    columns = sorted({name for some in changes.values() for name in some})
+    told = ", ".join(f"coalesce(n.{name}, t.{name}) AS {name}" for name in columns)
+    fields = ", ".join(f"{name} VARCHAR" for name in columns)
+    rows = [[key, *(some.get(name) for name in columns)] for key, some in changes.items()]
     with _duckdb() as database:
-        asked = f"SELECT count(*) FROM read_parquet(?) WHERE {condition}"  # noqa: S608
-        row = database.execute(asked, [str(path), *values]).fetchone()
+        database.execute(f"CREATE TABLE changed (key UUID PRIMARY KEY, {fields})")
+        database.executemany(f"INSERT INTO changed VALUES ({', '.join('?' * (len(columns) + 1))})", rows)  # noqa: S608
+        asked = f"SELECT t.* REPLACE ({told}) FROM read_parquet(?) t LEFT JOIN changed n ON n.key = t.id"  # noqa: S608
+        _keep(database, asked, to, [str(path)])
+
+
+def columns_of(path: Path) -> set[str]:
+    """The names of a file's columns: one that was written long ago lacks what came later."""
+    with _duckdb() as database:
+        return {
+            row[0]
+            for row in database.execute("DESCRIBE SELECT * FROM read_parquet(?)", [str(path)]).fetchall()
+        }
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a file has."""
+    with _duckdb() as database:
+        row = database.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchone()
         return int(row[0]) if row else 0
 
 

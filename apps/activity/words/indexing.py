@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from uuid import UUID
+
 from django.db import connection, transaction
 
 from apps.activity.models import WordsCursor
@@ -22,6 +25,9 @@ WITH changed AS MATERIALIZED (
 )
 SELECT count(*), max(position) FROM changed
 """  # noqa: S608
+AGAIN = f"""
+UPDATE activity_callwords w SET words = {WORDS} FROM activity_toolcall c WHERE c.id = w.id AND c.id = ANY(%s)
+"""  # noqa: S608
 
 
 @transaction.atomic
@@ -39,3 +45,14 @@ def index_words() -> int:
         cursor.position = reached
         cursor.save(update_fields=["position"])
     return int(read)
+
+
+def hold_index() -> None:
+    """Until the transaction ends nobody writes words that were read from calls as they are now."""
+    list(WordsCursor.objects.select_for_update().order_by("pk"))
+
+
+def write_words_again(call_ids: Collection[UUID]) -> None:
+    """The words of these calls as they are now, where they are in the index already; the caller holds it."""
+    with connection.cursor() as database:
+        database.execute(AGAIN, [list(call_ids)])
