@@ -98,6 +98,8 @@ SENTENCES: Mapping[str, str] = {
     "activity.recording.set": "set what is recorded of content, version {detail[number]}: {detail[words]}, and {detail[count]} rules",
     "activity.archive.written": "archived {detail[rows]} rows of {detail[table]} of {detail[day]}",
     "activity.day.deleted": "deleted {detail[rows]} rows of {detail[table]} of {detail[day]} by retention",
+    "activity.read_back.declared": "declared how calls of {detail[name]} are read back, version {detail[number]}: {detail[words]}",
+    "activity.read_back.removed": "took back how calls of {detail[name]} are read back",
     "activity.run.judged": "asked the model {detail[model]} where the run {detail[conversation]} went wrong",
     "oversight.policy.set": "set its tool policy to {detail[after]}",
     "oversight.policy.dropped": "dropped its tool policy",

@@ -108,7 +108,7 @@ class World:
             "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
             "pk": nested or resource or self.agent.pk, "kind": "csv", "name": "framework", "verb": "cancel",
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
-            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
+            "tool_id": self.record["tools"], "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],

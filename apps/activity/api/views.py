@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -9,8 +11,11 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from apps.activity.api.effects import EffectShape
 from apps.activity.api.stream import EventStream, stream_of
+from apps.activity.effects.queries import effect_of
 from apps.activity.filters import CallFilter
 from apps.activity.models import ToolCall
 from apps.agents.api.serializers import AgentRef
@@ -30,8 +35,17 @@ class ToolCallSerializer(serializers.ModelSerializer[ToolCall]):
             "id", "position", "agent", "tool", "mcp_server", "call_id", "conversation_id", "service_name",
             "agent_name", "started_at", "ended_at", "duration_ms", "arguments", "result", "status", "error_type",
             "error_message", "request_model", "response_model", "outcome", "outcome_code", "outcome_reason",
-            "judged_at", "sources",
+            "judged_at", "sources", "effect",
         ]  # fmt: skip
+
+
+class ToolCallDetailSerializer(ToolCallSerializer):
+    """One call, with what was found of whether it happened; null where nothing is declared of its tool."""
+
+    read_back = EffectShape(allow_null=True)
+
+    class Meta(ToolCallSerializer.Meta):
+        fields = [*ToolCallSerializer.Meta.fields, "read_back"]
 
 
 class ToolCallViewSet(viewsets.ReadOnlyModelViewSet[ToolCall]):
@@ -49,6 +63,12 @@ class ToolCallViewSet(viewsets.ReadOnlyModelViewSet[ToolCall]):
 
     def get_queryset(self) -> QuerySet[ToolCall]:
         return ToolCall.objects.visible_to(actor_of(self.request)).select_related("agent")
+
+    @extend_schema(responses=ToolCallDetailSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        call = self.get_object()
+        call.read_back = effect_of(call, actor=actor_of(request))
+        return Response(ToolCallDetailSerializer(call, context=self.get_serializer_context()).data)
 
     @extend_schema(
         parameters=[OpenApiParameter("Last-Event-ID", OpenApiTypes.INT, OpenApiParameter.HEADER)],

@@ -9,6 +9,7 @@ from apps.activity.models.behaviour import (
 from apps.activity.models.calls import (
     CallKey,
     CallWords,
+    Effect,
     FeedPosition,
     Outcome,
     ToolCall,
@@ -16,6 +17,7 @@ from apps.activity.models.calls import (
     WordsCursor,
     sees_every_call,
 )
+from apps.activity.models.effects import CallEffect, EffectCursor, ReadBack
 from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
 from apps.activity.models.outcomes import (
     ExternalEvent,
@@ -35,11 +37,14 @@ __all__ = [
     "ArchiveFile",
     "Baseline",
     "BehaviourCursor",
+    "CallEffect",
     "CallKey",
     "CallScore",
     "CallWords",
     "ContentPolicy",
     "DetectorSetting",
+    "Effect",
+    "EffectCursor",
     "ExternalEvent",
     "FeedPosition",
     "GoneDay",
@@ -51,6 +56,7 @@ __all__ = [
     "OutcomeNote",
     "OutcomeRules",
     "OutcomeWatch",
+    "ReadBack",
     "Resource",
     "RetentionRule",
     "RollupMark",
