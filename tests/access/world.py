@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.activity.models import Alert, ToolCall
+from apps.activity.models import Alert, ReadBack, ToolCall
 from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
@@ -220,6 +220,9 @@ def make_record(agent: Agent) -> dict[str, Any]:
         agent=agent, detector="new_tool", cause="new_tool: export", severity="high", reason="export was never called.",
         score=7.0, first_at=now, last_at=now,
     )  # fmt: skip
+    seen = {"tool": "export", "argument": "id", "field": "result.id", "server": "", "of": "conversation"}
+    rule = {"within_s": 60, "observed": seen, "condition": {"test": "exists"}}
+    ReadBack.objects.create(tool=tool, number=1, rule=rule, declared_by=agent.owner)
     return {
         "alerts": alert.pk,
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",

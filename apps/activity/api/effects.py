@@ -105,7 +105,7 @@ class ReadBackShape(serializers.Serializer[object]):
     calls = RatesShape()
 
 
-class TriedShape(serializers.Serializer[Tried]):
+class TriedShape(serializers.Serializer[object]):
     """One past call under the rule. `effect` '': it cannot be told yet, or an address would be asked (`url`)."""
 
     call = serializers.UUIDField(source="call.pk")

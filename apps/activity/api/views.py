@@ -7,11 +7,10 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
-from rest_framework.response import Response
 
 from apps.activity.api.effects import EffectShape
 from apps.activity.api.stream import EventStream, stream_of
@@ -42,10 +41,15 @@ class ToolCallSerializer(serializers.ModelSerializer[ToolCall]):
 class ToolCallDetailSerializer(ToolCallSerializer):
     """One call, with what was found of whether it happened; null where nothing is declared of its tool."""
 
-    read_back = EffectShape(allow_null=True)
+    read_back = serializers.SerializerMethodField()
 
     class Meta(ToolCallSerializer.Meta):
         fields = [*ToolCallSerializer.Meta.fields, "read_back"]
+
+    @extend_schema_field(EffectShape(allow_null=True))
+    def get_read_back(self, call: ToolCall) -> Any:
+        found = effect_of(call, actor=actor_of(self.context["request"]))
+        return EffectShape(found).data if found is not None else None
 
 
 class ToolCallViewSet(viewsets.ReadOnlyModelViewSet[ToolCall]):
@@ -64,11 +68,8 @@ class ToolCallViewSet(viewsets.ReadOnlyModelViewSet[ToolCall]):
     def get_queryset(self) -> QuerySet[ToolCall]:
         return ToolCall.objects.visible_to(actor_of(self.request)).select_related("agent")
 
-    @extend_schema(responses=ToolCallDetailSerializer)
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        call = self.get_object()
-        call.read_back = effect_of(call, actor=actor_of(request))
-        return Response(ToolCallDetailSerializer(call, context=self.get_serializer_context()).data)
+    def get_serializer_class(self) -> type[ToolCallSerializer]:
+        return ToolCallDetailSerializer if self.action == "retrieve" else ToolCallSerializer
 
     @extend_schema(
         parameters=[OpenApiParameter("Last-Event-ID", OpenApiTypes.INT, OpenApiParameter.HEADER)],

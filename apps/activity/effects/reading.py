@@ -42,6 +42,6 @@ def later_calls(
 
 def _whose(calls: QuerySet[ToolCall], call: ToolCall, of: str) -> QuerySet[ToolCall]:
     if of == CONVERSATION and call.conversation_id:
-        told = Q(source_id=call.source_id) | Q(agent_id=call.agent_id)
+        told = Q(source_id=call.source_id) | Q(agent_id=call.known_agent_id)
         return calls.filter(told, conversation_id=call.conversation_id)
-    return calls.filter(agent_id=call.agent_id)
+    return calls.filter(agent_id=call.known_agent_id)
