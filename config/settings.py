@@ -378,6 +378,9 @@ SPECTACULAR_SETTINGS = {
         "ToolKindEnum": "apps.agents.models.Tool.Kind",
         "FindingKindEnum": "apps.compliance.models.Finding.Kind",
         "RecordingModeEnum": "apps.activity.api.recording.MODES",
+        "ToolCallStatusEnum": "apps.activity.models.ToolCall.Status",
+        "ToolCallOutcomeEnum": "apps.activity.models.Outcome",
+        "RetentionOfEnum": "apps.activity.models.RetentionRule.Of",
     },
 }
 

@@ -64,7 +64,7 @@ class ConditionShape(serializers.Serializer[object]):
     field = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
 
-class RuleShape(serializers.Serializer[Rule]):
+class ReadBackRuleShape(serializers.Serializer[Rule]):
     """One read-back: `observed` or `address`, and what has to hold of what comes back. Without a condition the status of
     the address decides."""
 
@@ -74,7 +74,7 @@ class RuleShape(serializers.Serializer[Rule]):
     condition = ConditionShape(required=False, allow_null=True, default=None)
 
 
-class ReadBackWrite(RuleShape):
+class ReadBackWrite(ReadBackRuleShape):
     """A whole new version. An empty secret keeps the one there is."""
 
     secret = serializers.CharField(
@@ -96,7 +96,7 @@ class ReadBackShape(serializers.Serializer[object]):
     """The version that holds, with its sentence and what it found."""
 
     number = serializers.IntegerField()
-    rule = RuleShape()
+    rule = ReadBackRuleShape()
     words = serializers.CharField()
     has_secret = serializers.BooleanField()
     declared_by = serializers.CharField()
@@ -195,12 +195,12 @@ class TryReadBackView(APIView):
 
     permissions = {"POST": Permission.AGENTS_CURATE}
 
-    @extend_schema(request=RuleShape, responses=TriedShape(many=True))
+    @extend_schema(request=ReadBackRuleShape, responses=TriedShape(many=True))
     def post(self, request: Request, tool_id: UUID) -> Response:
         """The last 20 calls of the tool as the rule would have judged them. Nothing is asked and nothing is written: of an
         address it is told which would be asked."""
         tool = _tool(request, tool_id)
-        rule = _rule(body_of(request, RuleShape), tool)
+        rule = _rule(body_of(request, ReadBackRuleShape), tool)
         return Response(TriedShape(try_read_back(tool, rule, actor=actor_of(request)), many=True).data)
 
 
