@@ -199,6 +199,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "score-calls": {"task": "activity.score_calls", "schedule": 3.0, "options": {"expires": 3}},
+    "judge-effects": {"task": "activity.judge_effects", "schedule": 3.0, "options": {"expires": 3}},
     "roll-up": {"task": "activity.roll_up", "schedule": 3.0, "options": {"expires": 3}},
     "index-words": {"task": "activity.index_words", "schedule": 3.0, "options": {"expires": 3}},
     "look-for-silence": {
@@ -378,6 +379,9 @@ SPECTACULAR_SETTINGS = {
         "ToolKindEnum": "apps.agents.models.Tool.Kind",
         "FindingKindEnum": "apps.compliance.models.Finding.Kind",
         "RecordingModeEnum": "apps.activity.api.recording.MODES",
+        "ToolCallStatusEnum": "apps.activity.models.ToolCall.Status",
+        "ToolCallOutcomeEnum": "apps.activity.models.Outcome",
+        "RetentionOfEnum": "apps.activity.models.RetentionRule.Of",
     },
 }
 

@@ -2,7 +2,7 @@
 
     connect     /ws/feed/?after=<position>&outcome=violation&agent=<id>&tool=<name>
     server      {"type": "calls", "position": n, "calls": [{"id", "position", "at", "agent": {"id", "ref",
-                 "name"} | null, "tool", "outcome", "reason", "status", "duration_ms", ...}],
+                 "name"} | null, "tool", "outcome", "reason", "status", "effect", "duration_ms", ...}],
                  "folded": {"calls", "agents", "after", "upto"} | absent}
                 {"type": "gap", "position": n}    more was missed than is replayed: load the page again
                 {"type": "idle", "position": n}   nothing new that fits, but the position moved on

@@ -160,6 +160,7 @@ def line(call: ToolCall) -> dict[str, Any]:
         "outcome": call.outcome,
         "reason": call.outcome_reason,
         "status": call.status,
+        "effect": call.effect,
         "duration_ms": call.duration_ms,
         "conversation_id": call.conversation_id,
     }

@@ -9,15 +9,16 @@ import django_filters
 from django.db.models import QuerySet
 from django.http import QueryDict
 
-from apps.activity.models import Outcome, ToolCall
+from apps.activity.models import Effect, Outcome, ToolCall
 from apps.activity.words.finding import with_words
 
 
 class CallFilter(django_filters.FilterSet):
-    """Several outcomes widen, everything else narrows. `q` is read as on a search engine, over 30 days."""
+    """Several outcomes or effects widen, everything else narrows. `q` is read as on a search engine, over 30 days."""
 
     q = django_filters.CharFilter(method="narrow_by_words", max_length=200)
     outcome = django_filters.MultipleChoiceFilter(choices=Outcome.choices)
+    effect = django_filters.MultipleChoiceFilter(choices=Effect.choices)
     agent = django_filters.UUIDFilter(field_name="agent_id")
     tool = django_filters.CharFilter(field_name="tool_name")
     conversation = django_filters.CharFilter(field_name="conversation_id")
@@ -38,6 +39,7 @@ class CallFilter(django_filters.FilterSet):
 HOLDS: Mapping[str, Callable[[ToolCall, Any], bool]] = {
     "q": lambda call, words: _has_words(call, words),
     "outcome": lambda call, chosen: call.outcome in chosen,
+    "effect": lambda call, chosen: call.effect in chosen,
     "agent": lambda call, pk: call.agent_id == pk,
     "tool": lambda call, name: call.tool_name == name,
     "conversation": lambda call, name: call.conversation_id == name,

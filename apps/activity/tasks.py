@@ -8,6 +8,7 @@ from celery import shared_task
 from django.conf import settings
 
 from apps.activity.behaviour import job
+from apps.activity.effects.job import judge_effects as judge_what_is_due
 from apps.activity.erasure.job import drop_forgotten, run_erasure, waiting_erasures
 from apps.activity.outcomes.deriving import derive_outcomes
 from apps.activity.outcomes.reading import read_notes
@@ -53,6 +54,12 @@ def _score_what_waits() -> int:
         if not read:
             break
     return done
+
+
+@shared_task(name="activity.judge_effects")
+def judge_effects() -> int:
+    """Every three seconds: did what successful calls say really happen; returns how many were looked at."""
+    return judge_what_is_due()
 
 
 @shared_task(name="activity.look_for_silence")

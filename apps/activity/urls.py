@@ -3,6 +3,7 @@ from django.urls import path
 from apps.activity import views
 from apps.activity.behaviour import views as behaviour
 from apps.activity.chains import views as chain_views
+from apps.activity.effects import views as effects
 from apps.activity.erasure import views as erasure
 from apps.activity.outcomes import views as outcome_views
 from apps.activity.recording import views as recording
@@ -40,6 +41,9 @@ urlpatterns = [
     path("chains/<path:conversation>/judge/", chain_views.chain_judge, name="chain-judge"),
     path("chains/<path:conversation>/steps/<int:number>/", chain_views.chain_step, name="chain-step"),
     path("chains/<path:conversation>/", chain_views.chain, name="chain"),
+    path("tools/<uuid:tool_id>/read-back/", effects.read_back, name="read-back"),
+    path("tools/<uuid:tool_id>/read-back/panel/", effects.read_back_panel, name="read-back-panel"),
+    path("tools/<uuid:tool_id>/read-back/remove/", effects.read_back_remove, name="read-back-remove"),
     path("outcomes/", outcome_views.outcomes, name="outcomes"),
     path(f"{agent}/outcomes/", outcome_views.agent_outcomes, name="agent-outcomes"),
     path(f"{agent}/outcomes/events/", outcome_views.note_event, name="outcome-event"),

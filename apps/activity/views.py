@@ -9,9 +9,10 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from apps.activity import queries
+from apps.activity.effects.queries import effect_of
 from apps.activity.feed import short
 from apps.activity.filters import CallFilter
-from apps.activity.models import Outcome, ToolCall
+from apps.activity.models import Effect, Outcome, ToolCall
 from apps.activity.rollups.queries import activity_of, calls_per_day
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
@@ -40,6 +41,8 @@ def feed(request: PageRequest) -> HttpResponse:
         "chosen_outcomes": request.GET.getlist("outcome"),
         "pulse": queries.pulse(request.actor),
         "outcomes": Outcome.choices,
+        "effects": Effect.choices,
+        "chosen_effect": request.GET.get("effect", ""),
     }
     return render(request, "activity/feed.html", context)
 
@@ -81,5 +84,9 @@ def call_detail(request: PageRequest, call_id: UUID) -> HttpResponse:
     """One call: what was asked, what came back, how it was judged, what else happened in its conversation."""
     visible = ToolCall.objects.visible_to(request.actor).select_related("agent")
     call = get_object_or_404(visible, pk=call_id)
-    context = {"call": call, "siblings": queries.conversation_of(call, actor=request.actor)}
+    context = {
+        "call": call,
+        "found": effect_of(call, actor=request.actor),
+        "siblings": queries.conversation_of(call, actor=request.actor),
+    }
     return render(request, "activity/call_detail.html", context)

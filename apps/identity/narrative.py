@@ -103,6 +103,8 @@ SENTENCES: Mapping[str, str] = {
     "activity.erasure.done": "erased one person's data from {detail[erased]} records",
     "activity.erasure.cancelled": "cancelled an erasure, {detail[erased]} records into it",
     "activity.erasure.forgotten": "cancelled an erasure that nobody confirmed within a week",
+    "activity.read_back.declared": "declared how calls of {detail[name]} are read back, version {detail[number]}: {detail[words]}",
+    "activity.read_back.removed": "took back how calls of {detail[name]} are read back",
     "activity.run.judged": "asked the model {detail[model]} where the run {detail[conversation]} went wrong",
     "oversight.policy.set": "set its tool policy to {detail[after]}",
     "oversight.policy.dropped": "dropped its tool policy",

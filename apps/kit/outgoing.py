@@ -88,10 +88,23 @@ def post(
     deadline_s: float = DEADLINE_S,
 ) -> Answer:
     """Send once; NotSent when no answer came. No database and no retry in here: the caller keeps its own queue."""
+    return _send("POST", url, content, headers, most_bytes, deadline_s)
+
+
+def get(
+    url: str, headers: Mapping[str, str], *, most_bytes: int = MOST_BYTES, deadline_s: float = DEADLINE_S
+) -> Answer:
+    """Ask once, under the same rules; NotSent when no answer came."""
+    return _send("GET", url, b"", headers, most_bytes, deadline_s)
+
+
+def _send(
+    method: str, url: str, content: bytes, headers: Mapping[str, str], most_bytes: int, deadline_s: float
+) -> Answer:
     began = time.monotonic()
     target = target_of(url)
     sent = {"User-Agent": AGENT, "Accept-Encoding": "identity", **headers, "Host": target.url.netloc.decode()}
-    exchange = _exchange(target, content, sent, most_bytes, deadline_s)
+    exchange = _exchange(method, target, content or None, sent, most_bytes, deadline_s)
     try:
         status, body, told = asyncio.run(asyncio.wait_for(exchange, deadline_s))
     except TimeoutError as error:
@@ -102,14 +115,19 @@ def post(
 
 
 async def _exchange(
-    target: Target, content: bytes, headers: Mapping[str, str], most_bytes: int, deadline_s: float
+    method: str,
+    target: Target,
+    content: bytes | None,
+    headers: Mapping[str, str],
+    most_bytes: int,
+    deadline_s: float,
 ) -> tuple[int, bytes, dict[str, str]]:
     """Ended from outside when its time is over: a timeout of the client is for each read, and headers can drip."""
     timeout = httpx.Timeout(min(CONNECT_S, deadline_s), read=deadline_s)
     async with (
         httpx.AsyncClient(verify=trusted(), timeout=timeout, trust_env=False, follow_redirects=False) as client,
         client.stream(
-            "POST", target.url.copy_with(host=target.address), content=content, headers=headers,
+            method, target.url.copy_with(host=target.address), content=content, headers=headers,
             extensions={"sni_hostname": target.host},
         ) as response,
     ):  # fmt: skip

@@ -3,6 +3,7 @@
 //                            stands, data-most how many lines are kept
 //   template#feed-line       one <li>; parts by data-part: at, outcome, sign, agent, call, chain, tool, args, why, ms
 //   template#outcome-<name>  the pill of each outcome, cloned into data-part="outcome"
+//   template#effect-<name>   whether it happened, cloned before the reason
 //   template#feed-fold       one <li> for allowed calls that are only counted; part: words
 //   [data-sound], [data-dense]  buttons: a tone for violations, lines closer together
 //   [data-pause], [data-waiting], #live, [data-gap], [data-none]
@@ -59,6 +60,8 @@
     part("tool").textContent = call.tool;
     part("args").textContent = call.arguments ? `(${call.arguments})` : "";
     part("why").textContent = call.reason;
+    const found = call.effect && document.getElementById(`effect-${call.effect}`);
+    if (found) part("why").prepend(found.content.firstElementChild.cloneNode(true), " ");
     part("ms").textContent = took(call.duration_ms);
     return row;
   };

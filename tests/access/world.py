@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from apps.activity.models import Alert, Erasure, ToolCall
+from apps.activity.models import Alert, Erasure, ReadBack, ToolCall
 from apps.agents.matching import Found
 from apps.agents.models import (
     Agent,
@@ -108,7 +108,7 @@ class World:
             "certification_id": self.certification.pk, "entry_id": by_resource["ledger/entries"], "key": "eu-ai-act",
             "pk": nested or resource or self.agent.pk, "kind": "csv", "name": "framework", "verb": "cancel",
             "job_id": self.record["jobs"], "view_id": self.record["views"], "merge_id": self.record["merges"],
-            "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
+            "tool_id": self.record["tools"], "campaign_id": self.record["campaigns"], "claim_id": self.record["claims"], "mail_id": self.record["mails"],
             "person_id": self.actors["viewer"].pk, "team_id": self.agent.team_id, "code": "AIA-STOP",
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],
@@ -223,6 +223,9 @@ def make_record(agent: Agent) -> dict[str, Any]:
     erasure = Erasure.objects.create(
         state="ready", reason="Asked for", asked_by=agent.owner, digests=["0" * 40]
     )
+    seen = {"tool": "export", "argument": "id", "field": "result.id", "server": "", "of": "conversation"}
+    rule = {"within_s": 60, "observed": seen, "condition": {"test": "exists"}}
+    ReadBack.objects.create(tool=tool, number=1, rule=rule, declared_by=agent.owner)
     return {
         "alerts": alert.pk, "erasures": erasure.pk,
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",

@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.activity.api import behaviour, chains, erasures, outcomes, recording, views
+from apps.activity.api import behaviour, chains, effects, erasures, outcomes, recording, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("calls", views.ToolCallViewSet, "calls")
@@ -13,6 +13,8 @@ router.register("erasures", erasures.ErasureViewSet, "erasures")
 agent = "agents/<uuid:agent_id>"
 urlpatterns = [
     *router.urls,
+    path("tools/<uuid:tool_id>/read-back", effects.ReadBackView.as_view(), name="tool-read-back"),
+    path("tools/<uuid:tool_id>/read-back/try", effects.TryReadBackView.as_view(), name="tool-read-back-try"),
     path("recording", recording.RecordingView.as_view(), name="recording"),
     path("retention", recording.RetentionView.as_view(), name="retention"),
     path("detectors", behaviour.DetectorsView.as_view(), name="detectors"),

@@ -21,18 +21,23 @@ Key = tuple[UUID, str]
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm: of a call, or of a stretch of time (`call_id` None)."""
+    """One alarm: of a call, or of a stretch of time (`call_id` None). `baseline` None where none is held against: then
+    `agent_id` says whose it is."""
 
-    baseline: Baseline
+    baseline: Baseline | None
     cause: str
     surprise: Surprise
     score: float
     at: datetime
     call_id: UUID | None = None
+    agent_id: UUID | None = None
 
     @property
     def key(self) -> Key:
-        return self.baseline.agent_id, self.cause[:LONGEST_CAUSE]
+        agent_id = self.baseline.agent_id if self.baseline is not None else self.agent_id
+        if agent_id is None:
+            raise ValueError(f"nobody knows whose alarm {self.cause} is")
+        return agent_id, self.cause[:LONGEST_CAUSE]
 
 
 def open_alerts(alarms: Iterable[Alarm]) -> Mapping[Key, Alert]:
@@ -66,7 +71,7 @@ def open_alerts(alarms: Iterable[Alarm]) -> Mapping[Key, Alert]:
 def _opened_by(alarm: Alarm) -> Alert:
     detector = BY_NAME[alarm.surprise.detector]
     return Alert(
-        agent_id=alarm.baseline.agent_id,
+        agent_id=alarm.key[0],
         baseline=alarm.baseline,
         detector=detector.name,
         cause=alarm.key[1],

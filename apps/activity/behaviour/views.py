@@ -18,6 +18,7 @@ from apps.activity.behaviour.forms import RateForm, SnoozeForm, SwitchForm
 from apps.activity.behaviour.profile import Profile
 from apps.activity.behaviour.services import Choice, call_fine, confirm_alert, set_detector, snooze_alert
 from apps.activity.behaviour.wording import usual_in_words
+from apps.activity.effects.queries import calls_of_alert
 from apps.activity.models import Alert, Baseline
 from apps.agents.access import may
 from apps.agents.models import Agent
@@ -78,6 +79,7 @@ def alert_detail(request: PageRequest, alert_id: UUID) -> HttpResponse:
         "alert": _titled([alert])[0],
         "agent": alert.agent,
         "scores": queries.scored_calls(alert, actor=request.actor),
+        "read_back": calls_of_alert(alert, actor=request.actor),
         "words": BY_NAME[alert.detector].words,
         "may_answer": may(request.actor, Permission.ALERTS_ANSWER, alert.agent),
     }
@@ -98,7 +100,9 @@ def alert_fine(request: PageRequest, alert_id: UUID) -> HttpResponse:
     alert = call_fine(
         _visible_alert(request, alert_id), reason=request.POST.get("reason", ""), actor=request.actor
     )
-    messages.success(request, "The baseline has learnt it.")
+    messages.success(
+        request, "The baseline has learnt it." if alert.baseline_id else "The alert is answered."
+    )
     return redirect("activity:alert", alert.pk)
 
 

@@ -11,6 +11,7 @@ import orjson
 from apps.activity.chains.drawing import icon_of
 from apps.activity.chains.reading import Run
 from apps.activity.chains.steps import Edge, Link, Step
+from apps.activity.effects.queries import EffectView, effect_of
 from apps.activity.models import ToolCall
 from apps.identity.models import Principal
 from apps.kit.ids import id_or_none
@@ -39,6 +40,7 @@ class Inspected:
     effects: Sequence[Edge]
     loop: str
     call: ToolCall | None
+    found: EffectView | None
     verdicts: Sequence[tuple[str, str, str]]
     usual: Sequence[str]
 
@@ -52,7 +54,7 @@ class Inspected:
 
 
 def inspect(run: Run, number: int, *, actor: Principal) -> Inspected:
-    """The step of this number, from 1; two queries when it is a call."""
+    """The step of this number, from 1; four queries when it is a call."""
     at = number - 1
     step, chain = run.steps[at], run.chain
     shape, word = icon_of(step)
@@ -64,7 +66,7 @@ def inspect(run: Run, number: int, *, actor: Principal) -> Inspected:
         [edge for edge in out if edge.kind == Link.FLOW][:MOST_SHOWN],
         [edge for edge in into if edge.kind != Link.FLOW][:MOST_SHOWN],
         [edge for edge in out if edge.kind != Link.FLOW][:MOST_SHOWN],
-        chain.loops.get(at, ""), call, _verdicts(call), usual_of(call, actor=actor) if call else [],
+        chain.loops.get(at, ""), call, effect_of(call, actor=actor) if call else None, _verdicts(call), usual_of(call, actor=actor) if call else [],
     )  # fmt: skip
 
 

@@ -146,7 +146,9 @@ def _understood(way: Way, heard: Heard) -> Answer:
         raise
     except Exception as error:
         logger.exception("a body could not be read")
-        raise Unread("the body could not be read; this is a fault of the server, and is in its log") from error
+        raise Unread(
+            "the body could not be read; this is a fault of the server, and is in its log"
+        ) from error
 
 
 async def _content(door: Door, headers: dict[str, str], receive: Receive, kind: str, share: Share) -> bytes:

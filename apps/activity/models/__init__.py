@@ -9,6 +9,7 @@ from apps.activity.models.behaviour import (
 from apps.activity.models.calls import (
     CallKey,
     CallWords,
+    Effect,
     FeedPosition,
     Outcome,
     ToolCall,
@@ -16,6 +17,7 @@ from apps.activity.models.calls import (
     WordsCursor,
     sees_every_call,
 )
+from apps.activity.models.effects import CallEffect, EffectCursor, ReadBack
 from apps.activity.models.erasures import Erasure
 from apps.activity.models.opinions import RunOpinion, RunOpinionQuerySet
 from apps.activity.models.outcomes import (
@@ -36,11 +38,14 @@ __all__ = [
     "ArchiveFile",
     "Baseline",
     "BehaviourCursor",
+    "CallEffect",
     "CallKey",
     "CallScore",
     "CallWords",
     "ContentPolicy",
     "DetectorSetting",
+    "Effect",
+    "EffectCursor",
     "Erasure",
     "ExternalEvent",
     "FeedPosition",
@@ -53,6 +58,7 @@ __all__ = [
     "OutcomeNote",
     "OutcomeRules",
     "OutcomeWatch",
+    "ReadBack",
     "Resource",
     "RetentionRule",
     "RollupMark",

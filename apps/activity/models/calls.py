@@ -31,6 +31,14 @@ class Outcome(models.TextChoices):
     BLOCKED = "blocked", "Blocked"
 
 
+class Effect(models.TextChoices):
+    """Whether what a call says it did was found to be so afterwards, by the read-back declared of its tool."""
+
+    VERIFIED = "verified", "Verified"
+    FAILED = "failed", "Did not happen"
+    UNKNOWN = "unknown", "Not verified"
+
+
 class ToolCallQuerySet(models.QuerySet["ToolCall"]):
     """Sets of tool calls."""
 
@@ -106,6 +114,10 @@ class ToolCall(models.Model):
         default=dict, blank=True, help_text="What each judge said last: {judge: [outcome, reason, code]}."
     )
     sources = ArrayField(models.CharField(max_length=16), default=list)
+    effect = models.CharField(
+        max_length=8, choices=Effect.choices, blank=True, default="", db_default="",
+        help_text="Did it happen? Empty where nothing is declared, or nothing is known yet.",
+    )  # fmt: skip
 
     objects = ToolCallQuerySet.as_manager()
 
@@ -118,6 +130,9 @@ class ToolCall(models.Model):
             models.Index(fields=["call_id"], condition=~models.Q(call_id=""), name="call_by_call_id"),
             models.Index(
                 fields=["agent", "judged_at"], condition=models.Q(outcome="violation"), name="call_violations"
+            ),
+            models.Index(
+                fields=["effect", "-position"], condition=~models.Q(effect=""), name="call_by_effect"
             ),
         ]
 

@@ -12,7 +12,7 @@ from apps.kit.ids import new_id
 class ToolHour(models.Model):
     """The calls of one tool by one agent that began in one hour (UTC).
 
-    `by_status` and `by_outcome` count calls by name, `durations` those that told how long they took by bucket
+    `by_status`, `by_outcome` and `by_effect` count calls by name (the last only those that have one), `durations` those that told how long they took by bucket
     (apps.activity.rollups.histogram).
     """
 
@@ -23,6 +23,7 @@ class ToolHour(models.Model):
     calls = models.PositiveBigIntegerField()
     by_status = models.JSONField(default=dict)
     by_outcome = models.JSONField(default=dict)
+    by_effect = models.JSONField(default=dict, db_default={})
     timed = models.PositiveBigIntegerField(default=0)
     duration_ms_sum = models.FloatField(default=0)
     durations = models.JSONField(default=dict)

@@ -30,6 +30,10 @@ UPDATE activity_toolcall SET arguments = NULL, result = NULL, error_message = ''
   SELECT id FROM activity_toolcall WHERE id >= %s AND id < %s
   AND (arguments IS NOT NULL OR result IS NOT NULL OR error_message <> '') ORDER BY id LIMIT 5000)
 """
+FORGET_EFFECTS = "DELETE FROM activity_calleffect WHERE call_id < %s"
+FORGET_FOUND = (
+    "UPDATE activity_calleffect SET evidence = evidence - 'found' WHERE call_id >= %s AND call_id < %s"
+)
 FORGET_WORDS = "DELETE FROM activity_callwords WHERE id >= %s AND id < %s"
 
 
@@ -119,6 +123,7 @@ def _forget_keys(cutoff: date) -> None:
     """What leads to calls that are gone."""
     with connection.cursor() as cursor:
         cursor.execute(FORGET_KEYS, [first_id_at(midnight(cutoff))])
+        cursor.execute(FORGET_EFFECTS, [first_id_at(midnight(cutoff))])
 
 
 def _forget_content(rule: RetentionRule, cutoff: date) -> int:
@@ -132,6 +137,7 @@ def _forget_content(rule: RetentionRule, cutoff: date) -> int:
                 break
             emptied += cursor.rowcount
         cursor.execute(FORGET_WORDS, [low, high])
+        cursor.execute(FORGET_FOUND, [low, high])
     rule.done_before = midnight(cutoff)
     rule.save(update_fields=["done_before"])
     return emptied

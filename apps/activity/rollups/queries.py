@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.activity.models import ModelHour, Outcome, ToolHour
+from apps.activity.models import Effect, ModelHour, Outcome, ToolHour
 from apps.activity.rollups.histogram import added, quantile
 from apps.agents.models import Agent
 from apps.identity.models import Principal
@@ -32,12 +32,14 @@ class Sums:
     calls: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     by_outcome: Counter[str] = field(default_factory=Counter)
+    by_effect: Counter[str] = field(default_factory=Counter)
     durations: Counter[int] = field(default_factory=Counter)
 
     def add(self, hour: ToolHour) -> None:
         self.calls += hour.calls
         self.by_status.update(hour.by_status)
         self.by_outcome.update(hour.by_outcome)
+        self.by_effect.update(hour.by_effect)
         self.durations.update(added([hour.durations]))
 
     @property
@@ -47,6 +49,16 @@ class Sums:
     @property
     def failed_share(self) -> float | None:
         return self.failed / self.calls if self.calls else None
+
+    @property
+    def read_back(self) -> int:
+        """Calls of which it was asked whether it happened."""
+        return self.by_effect.total()
+
+    @property
+    def verified_share(self) -> float | None:
+        """Of those read back; None where there is none."""
+        return self.by_effect[Effect.VERIFIED] / self.read_back if self.read_back else None
 
     @property
     def p50(self) -> float | None:
@@ -104,13 +116,14 @@ class Activity:
         return sum(one.unpriced for one in self.models)
 
     def facets(self) -> dict[str, list[Option]]:
-        """Outcomes and the most used tools with their counts."""
+        """Outcomes, effects and the most used tools with their counts."""
         names: Counter[str] = Counter()
         for tool in self.tools:
             names[tool.name] += tool.calls
         outcomes = self.total.by_outcome
         return {
             "outcome": [Option(value, label, outcomes[value]) for value, label in Outcome.choices],
+            "effect": [Option(value, label, self.total.by_effect[value]) for value, label in Effect.choices],
             "tool": [Option(name, name, count) for name, count in names.most_common(MOST_NAMED)],
         }
 

@@ -33,15 +33,17 @@ WHERE m.agent_id = w.agent_id AND m.hour = w.hour AND m."of" = %s
 """  # noqa: S608
 FORGET = "DELETE FROM {table} t USING " + WANTED + " WHERE t.agent_id = w.agent_id AND t.hour = w.hour"  # noqa: S608
 TOOL = "agent_id, hour, tool_name, mcp_server"
-# One pass over the calls; the rest works on what came of it: counts by status, outcome and bucket as JSON.
+# One pass over the calls; the rest works on what came of it: counts by status, outcome, effect and bucket as JSON.
 SUM_CALLS = f"""
 WITH call AS MATERIALIZED (
-  SELECT c.agent_id, w.hour, tool_name, mcp_server, status, outcome, duration_ms
+  SELECT c.agent_id, w.hour, tool_name, mcp_server, status, outcome, effect, duration_ms
   FROM {WANTED} JOIN activity_toolcall c ON {HERE}
 ), counted AS (
   SELECT {TOOL}, 'status' AS kind, status AS name, count(*) AS n FROM call GROUP BY {TOOL}, name
   UNION ALL
   SELECT {TOOL}, 'outcome', outcome, count(*) FROM call GROUP BY {TOOL}, outcome
+  UNION ALL
+  SELECT {TOOL}, 'effect', effect, count(*) FROM call WHERE effect <> '' GROUP BY {TOOL}, effect
   UNION ALL
   SELECT {TOOL}, 'bucket', bucket, count(*) FROM
     (SELECT {TOOL}, ({BUCKET_SQL})::text AS bucket FROM call WHERE duration_ms IS NOT NULL) AS timed
@@ -50,14 +52,15 @@ WITH call AS MATERIALIZED (
   SELECT {TOOL},
     coalesce(jsonb_object_agg(name, n) FILTER (WHERE kind = 'status'), '{{}}') AS by_status,
     coalesce(jsonb_object_agg(name, n) FILTER (WHERE kind = 'outcome'), '{{}}') AS by_outcome,
+    coalesce(jsonb_object_agg(name, n) FILTER (WHERE kind = 'effect'), '{{}}') AS by_effect,
     coalesce(jsonb_object_agg(name, n) FILTER (WHERE kind = 'bucket'), '{{}}') AS durations
   FROM counted GROUP BY {TOOL}
 ), summed AS (
   SELECT {TOOL}, count(*) AS calls, count(duration_ms) AS timed, coalesce(sum(duration_ms), 0) AS took
   FROM call GROUP BY {TOOL}
 )
-INSERT INTO activity_toolhour ({TOOL}, calls, by_status, by_outcome, timed, duration_ms_sum, durations)
-SELECT {TOOL}, calls, by_status, by_outcome, timed, took, durations FROM summed JOIN named USING ({TOOL})
+INSERT INTO activity_toolhour ({TOOL}, calls, by_status, by_outcome, by_effect, timed, duration_ms_sum, durations)
+SELECT {TOOL}, calls, by_status, by_outcome, by_effect, timed, took, durations FROM summed JOIN named USING ({TOOL})
 """  # noqa: S608
 SUM_ANSWERS = f"""
 INSERT INTO activity_modelhour

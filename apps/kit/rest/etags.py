@@ -10,7 +10,8 @@ from apps.kit.errors import PreconditionMissing, StaleWrite
 
 
 class Versioned(Protocol):
-    version: int
+    @property
+    def version(self) -> int: ...
 
 
 def etag_of(thing: Versioned) -> str:

@@ -10,6 +10,7 @@ Marks (a shape and a word)
   {% breaker agent.breaker_state %}                               Armed or Tripped (bool or word)
   {% actor_icon entry.actor.kind %}                               human, agent, service
   {% check "passes" %}                                            passes, fails, unknown, na, upcoming
+  {% effect call.effect %}                                        verified, failed, unknown; did it happen?
   {% mark "key" "Verified" "mk-good" %}                           any icon and word in ink
   {% agent_link agent.name url agent.pk %}                        sign and name as a link
 

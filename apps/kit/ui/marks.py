@@ -53,6 +53,11 @@ CHECKS: Final[dict[str, tuple[str, str, str]]] = {
     "na": ("na", "Does not apply", "mk-off"),
     "upcoming": ("upcoming", "Upcoming", "mk-off"),
 }
+EFFECTS: Final[dict[str, tuple[str, str, str]]] = {
+    "verified": ("check", "Verified", "mk-good"),
+    "failed": ("violation", "Did not happen", "mk-bad"),
+    "unknown": ("unknown", "Not verified", "mk-warn"),
+}
 DUE_DAYS: Final = 30  # a certification is shown as due from here on
 
 # One stem, three parts: byte 0, 1 and 2 of the SHA-256 of the agent's id, each modulo six.
@@ -182,6 +187,12 @@ def check(name: str, words: str = "") -> SafeString:
     """The result of a control or check; unknown looks and counts as failed."""
     shape, word, css_class = CHECKS.get(name, CHECKS["unknown"])
     return mark(shape, words or word, css_class)
+
+
+def effect(name: str) -> SafeString:
+    """Whether what a call says it did was found to be so; '' waits for that."""
+    shape, word, css_class = EFFECTS.get(name, ("pending", "Not known yet", "mk-off"))
+    return mark(shape, word, css_class)
 
 
 def agent_link(name: str, href: str, agent_id: object) -> SafeString:

@@ -23,6 +23,7 @@ for _mark in (
     marks.breaker,
     marks.actor_icon,
     marks.check,
+    marks.effect,
     marks.mark,
     marks.agent_link,
 ):
