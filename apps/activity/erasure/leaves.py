@@ -20,7 +20,7 @@ MARK = "[erased]"
 PSEUDONYM = "erased-"
 DEEPEST = 60
 # Of JSON that Chancery writes itself only the words can say something of a person.
-WORDS_ONLY = {"verdicts": (1,), "causes": ("reason",)}
+WORDS_ONLY: Mapping[str, tuple[int | str, ...]] = {"verdicts": (1,), "causes": ("reason",)}
 Leaf = Callable[[Any], Any]
 
 

@@ -136,15 +136,15 @@ def left_out() -> dict[str, list[str]]:
 def _place(model: type[models.Model]) -> Place | None:
     table, key = model._meta.db_table, model._meta.pk
     columns = tuple(
-        Column(field.column, kind)
+        Column(str(field.column), kind)
         for field in model._meta.concrete_fields
         if (kind := _kind(field)) is not None
     )
     if model._meta.proxy or table in KEPT_TABLES or not columns:
         return None
     title = TITLES.get(table, str(model._meta.verbose_name_plural).capitalize())
-    told_by = frozenset(field.column for field in model._meta.concrete_fields if _tells_run(field))
-    return Place(table, title, key.column, str(key.db_type(connection)), columns, told_by)
+    told_by = frozenset(str(field.column) for field in model._meta.concrete_fields if _tells_run(field))
+    return Place(table, title, str(key.column), str(key.db_type(connection)), columns, told_by)
 
 
 def _tells_run(field: models.Field[object, object]) -> bool:
