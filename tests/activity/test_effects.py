@@ -123,7 +123,7 @@ class TestLaterCalls:
     ) -> None:
         declare_read_back(tool, Draft(SEEN), actor=curator)
         for run in ("one", "two"):
-            told(token, refund(run), show(run, "R-1", "pending"))
+            told(token, refund(run), show(run, "R-1", "pending"), refund(f"{run}, nobody looked"))
             before = ToolCall.objects.get(conversation_id=run, tool_name="refund_order").position
             judge()
             failed = ToolCall.objects.get(conversation_id=run, effect="failed")
@@ -140,7 +140,7 @@ class TestLaterCalls:
             (f"/alerts/{alert.pk}/", "Calls that did not happen"),
             (f"/calls/{failed.pk}/", "A later call about the same thing showed otherwise."),
             (f"/agents/{failed.agent_id}/activity/", "Verified to have happened"),
-            ("/feed/?effect=failed", "Did not happen"),
+            ("/feed/?effect=failed&tool=refund_order", "Did not happen"),
             ("/chains/one/?step=1", "Did it happen?"),
             (f"/tools/{tool.pk}/read-back/panel/", "2"),
         ):

@@ -26,12 +26,17 @@ from apps.kit.errors import InvalidInput
 from apps.kit.ui.forms import PlainForm
 
 KINDS = {"observed": "A later call shows it", "address": "An address is asked"}
+NEEDED = {
+    "observed": ("observed_tool", "observed_argument", "observed_field"),
+    "address": ("address_url",),
+}
 WHOLE = {"observed": "kind", "address": "kind", "condition": "condition_test"}
 
 
 class ReadBackForm(PlainForm):
-    """What is to be declared, by the names of the rule's parts."""
+    """What is to be declared, by the names of the rule's parts. What the other form of evidence needs may stay empty."""
 
+    use_required_attribute = False
     kind = forms.ChoiceField(label="How it is found out", choices=list(KINDS.items()))
     observed_tool = forms.CharField(
         label="Tool whose call shows it", max_length=LONGEST_NAME, required=False,
@@ -82,6 +87,12 @@ class ReadBackForm(PlainForm):
         label="Reason", max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2})
     )
     number = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for kind, names in NEEDED.items():
+            for name in names:
+                self.fields[name].required = not self.is_bound or self.data.get("kind") == kind
 
     def draft(self) -> Draft:
         given = self.cleaned_data

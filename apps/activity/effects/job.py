@@ -138,8 +138,9 @@ def _write(looked: Sequence[Looked], now: datetime) -> int:
     for one in told:
         _set(waiting[one.row.pk], one, now)
     judged = [one for one in told if one.found.effect]
-    alerts = _open_alerts([one for one in judged if one.found.effect == Effect.FAILED])
-    for one in judged:
+    failed = [one for one in judged if one.found.effect == Effect.FAILED]
+    alerts = _open_alerts(failed)
+    for one in failed:
         waiting[one.row.pk].alert = alerts.get((one.call.known_agent_id, one.cause))
     names = ["effect", "why", "evidence", "next_at", "looks", "judged_at", "alert"]
     CallEffect.objects.bulk_update(waiting.values(), names)

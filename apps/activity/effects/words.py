@@ -45,12 +45,12 @@ def time_in_words(seconds: int) -> str:
 
 def failure_in_words(tool: str, rule: Rule, why: str) -> str:
     """Why a call that reported success did not do it: for its verdict and its alert."""
-    said = f"{tool} reported success, and the read-back shows otherwise: "
-    if rule.observed is not None:
-        return f"{said}it was to be seen that {_shows(rule.condition, f'the result of {_tool(rule.observed)}')}, and it was not."
     if why == "other_status" or rule.condition is None:
-        return f"{said}its address did not answer {rule.asked.status}."
-    return f"{said}it was to be answered that {_shows(rule.condition, 'the answer')}, and it was not."
+        return f"{tool} reported success, but its address did not answer {rule.asked.status}."
+    whole = (
+        f"the result of {_tool(rule.observed)}" if rule.observed is not None else "the answer of its address"
+    )
+    return f"{tool} reported success, but the read-back shows otherwise. Declared: {_shows(rule.condition, whole)}."
 
 
 def after_in_words(passed: timedelta) -> str:
