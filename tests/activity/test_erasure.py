@@ -29,6 +29,7 @@ from apps.activity.erasure.services import Asked, cancel_erasure, confirm_erasur
 from apps.activity.models import (
     ArchiveFile,
     Baseline,
+    CallEffect,
     CallScore,
     Erasure,
     RunOpinion,
@@ -129,6 +130,9 @@ def made_of(call: ToolCall) -> None:
         conversation_id=call.conversation_id, asked_by=agent.principal, asked_at=now, model="m", steps_shown=1,
         words=f"Step 1 wrote to {MAIL}.",
     )  # fmt: skip
+    CallEffect.objects.create(
+        call_id=call.pk, evidence={"status": 200, "found": MAIL}, heard_at=now, due_at=now, next_at=now
+    )
     Decision.objects.create(
         agent=agent, asked_by=agent.principal, tool_name="lookup_order", outcome="allow", code="policy.none",
         reason="Fine", conversation_id=call.conversation_id, decided_at=now,
@@ -193,7 +197,7 @@ def test_a_persons_data_is_shown_then_gone_wherever_it_stood_and_the_ledger_hold
     assert shown["state"] == "ready"
     assert shown["found"] == {
         "activity_span": 1, "activity_toolcall": 1, "activity_alert": 1, "activity_baseline": 1, "activity_callscore": 1,
-        "activity_runopinion": 1, "activity_runoutcome": 1, "oversight_decision": 1,
+        "activity_runopinion": 1, "activity_runoutcome": 1, "oversight_decision": 1, "activity_calleffect": 1,
     }  # fmt: skip
     assert TRACES_OF_HER.search(before), "counting changes nothing"
     assert not TRACES_OF_HER.search(json.dumps(shown))
@@ -219,6 +223,7 @@ def test_a_persons_data_is_shown_then_gone_wherever_it_stood_and_the_ledger_hold
     )
     assert after.verdicts == {"behaviour.provenance": ["anomaly", MARK, "b.p"]}
     assert CallScore.objects.get().causes == [{"detector": "provenance", "nats": 7.0, "reason": MARK}]
+    assert CallEffect.objects.get().evidence == {"status": 200, "found": MARK}
     joined = {
         after.conversation_id,
         RunOutcome.objects.get().conversation_id,

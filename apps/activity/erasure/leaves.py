@@ -21,6 +21,7 @@ PSEUDONYM = "erased-"
 DEEPEST = 60
 # Of JSON that Chancery writes itself only the words can say something of a person.
 WORDS_ONLY: Mapping[str, tuple[int | str, ...]] = {"verdicts": (1,), "causes": ("reason",)}
+WORDS_OF: Mapping[str, tuple[str, ...]] = {"evidence": ("found", "note")}
 Leaf = Callable[[Any], Any]
 
 
@@ -62,6 +63,8 @@ def emptied(value: Any) -> Any:
 
 def of_words(column: str, value: Any, treat: Leaf) -> Any:
     """JSON of Chancery's own making: treated where its words stand, left where its codes stand."""
+    if column in WORDS_OF:
+        return _at(value, WORDS_OF[column], treat)
     places = WORDS_ONLY.get(column)
     if places is None:
         return treat(value)

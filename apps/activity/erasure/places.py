@@ -31,7 +31,7 @@ KEPT_COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "detector", "outcome_code", "code", "measure", "dialect", "kind", "status", "environment", "fingerprint",
-            "currency", "sources", "told", "agent_ids", "call_ids", "span_ids",
+            "currency", "sources", "told", "why", "agent_ids", "call_ids", "span_ids",
         ),
         CODES,
     ),
@@ -39,7 +39,7 @@ KEPT_COLUMNS: Mapping[str, str] = {
 KEPT_TABLES: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "activity_contentpolicy", "activity_retentionrule", "activity_detectorsetting", "activity_outcomerules",
+            "activity_contentpolicy", "activity_readback", "activity_retentionrule", "activity_detectorsetting", "activity_outcomerules",
             "oversight_toolpolicy", "oversight_blueprintpolicy",
         ),
         SETTINGS,
@@ -58,6 +58,7 @@ JOINING = frozenset({"conversation_id", "call_id", "contact", "cause"})
 # What of a record goes when its whole conversation does; elsewhere everything that is looked at and joins nothing.
 OF_RUN: Mapping[str, frozenset[str]] = {
     "activity_span": frozenset({"attributes"}),
+    "activity_calleffect": frozenset({"evidence"}),
     "activity_toolcall": frozenset({"arguments", "result", "error_message", "outcome_reason", "verdicts"}),
     "activity_alert": frozenset({"reason", "cause"}),
     "activity_runoutcome": frozenset({"contact"}),
