@@ -34,11 +34,11 @@ def doubts_in(chain: Chain, request: str) -> Told:
 
 def _of_verdict(step: Step) -> dict[str, str]:
     if step.outcome in GRAVE:
-        return {"policy": step.reason or f"it was judged a {step.outcome}"}
+        return {"policy": step.reason.rstrip(".") or f"it was judged a {step.outcome}"}
     if step.code == NEW_TOOL:
         return {"new_tool": f"its agent had never called {step.tool} before"}
     if step.outcome == "anomaly":
-        return {"unusual": step.reason or "it is unusual for its agent"}
+        return {"unusual": step.reason.rstrip(".") or "it is unusual for its agent"}
     return {}
 
 
