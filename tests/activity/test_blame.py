@@ -94,7 +94,7 @@ def test_an_argument_from_nowhere_a_new_tool_and_a_violation_are_told_as_reasons
         "iban DE02120300000000202051 comes from nowhere: no result and no request said it",
         "its agent had never called pay_out before",
     }
-    assert told[2][0] == "Export is outside the policy."
+    assert told[2][0] == "Export is outside the policy"
 
 
 # The model that may be asked: a small server that speaks chat completions.
