@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
@@ -735,3 +736,22 @@ class TestBulkRest:
         answer = self.post(curator, *({"slug": f"a{number}"} for number in range(1001)))
         assert answer.status_code == 400
         assert Agent.objects.count() == 0
+
+    def test_a_thousand_new_ones_are_made_in_a_few_queries(
+        self, curator: Principal, django_assert_max_num_queries: Any
+    ) -> None:
+        items: list[dict[str, Any]] = [
+            {"slug": f"branch-{number}", "name": f"Branch {number}", "purpose": "Answers."}
+            for number in range(1000)
+        ]
+        items[7]["environment"] = "moon"
+        with django_assert_max_num_queries(80):
+            results = self.post(curator, *items).json()["results"]
+        assert Counter(one["status"] for one in results) == {"created": 999, "failed": 1}
+        agent = Agent.objects.get(slug="branch-8")
+        assert (agent.principal.name, agent.document.agent_id) == ("Branch 8", agent.pk)
+        assert set(agent.claims.values_list("field", "origin")) == {("name", "person"), ("purpose", "person")}
+        told = LedgerEntry.objects.filter(action="agents.agent.drafted")
+        assert (told.count(), told.filter(target_id=str(agent.pk)).count()) == (999, 1)
+        again = self.post(curator, *items).json()["results"]
+        assert Counter(one["status"] for one in again) == {"unchanged": 999, "failed": 1}

@@ -16,7 +16,8 @@ from apps.identity.models import Principal
 
 
 def put_on_record(agents: Sequence[Agent], *, actor: Principal) -> None:
-    """Write new agents, each with its principal and a slug of its own. The caller checked and records the acts."""
+    """Write new agents, each with its principal and a slug: its own, or one made of its name. The caller checked and
+    records the acts."""
     if not agents:
         return
     under_standing_policy(agents)
@@ -36,7 +37,7 @@ def put_on_record(agents: Sequence[Agent], *, actor: Principal) -> None:
 
 
 def _give_slugs(agents: Sequence[Agent]) -> None:
-    wanted = {agent: slugify(agent.name)[:70] or "agent" for agent in agents}
+    wanted = {agent: slugify(agent.name)[:70] or "agent" for agent in agents if not agent.slug}
     taken = set(Agent.objects.filter(slug__in=wanted.values()).values_list("slug", flat=True))
     for agent, slug in wanted.items():
         agent.slug = f"{slug}-{agent.pk.hex[-6:]}" if slug in taken else slug

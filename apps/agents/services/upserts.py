@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
-from apps.agents.models import Agent
-from apps.agents.services.bulk import Edit, edit_agents
-from apps.agents.services.registry import create_draft
-from apps.identity.access import require_somewhere
+from apps.agents.models import Agent, State
+from apps.agents.services.bulk import Edit, Outcome, edit_agents
+from apps.agents.services.drafting import put_on_record
+from apps.agents.services.registry import remember_many, set_fields
+from apps.identity.access import require, require_somewhere
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
-from apps.kit.errors import DomainError, InvalidInput
+from apps.identity.services.ledger import Act, record_acts
+from apps.kit.errors import Conflict, DomainError, InvalidInput
+from apps.kit.ids import new_id
 
 AT_MOST = 1000
 
@@ -45,12 +48,14 @@ def upsert_agents(wanted: Sequence[Wanted], *, actor: Principal, reason: str = "
     require_somewhere(actor, Permission.AGENTS_CURATE)
     if not 0 < len(wanted) <= AT_MOST:
         raise InvalidInput("Nothing was written.", fields={"items": f"Send 1 to {AT_MOST:,} items"})
+    slugs = {one.slug for one in wanted}
     known = {
-        agent.slug: agent
-        for agent in Agent.objects.visible_to(actor).on_record().filter(slug__in={one.slug for one in wanted})
+        agent.slug: agent for agent in Agent.objects.visible_to(actor).on_record().filter(slug__in=slugs)
     }
+    taken = set(Agent.objects.filter(slug__in=slugs).values_list("slug", flat=True))
     results: dict[int, Result] = {}
     edits: dict[int, Edit] = {}
+    made: dict[Agent, Mapping[str, Any]] = {}
     seen: set[str] = set()
     for at, one in enumerate(wanted):
         if one.slug in seen:
@@ -60,33 +65,51 @@ def upsert_agents(wanted: Sequence[Wanted], *, actor: Principal, reason: str = "
         elif one.slug in known:
             edits[at] = Edit(known[one.slug].pk, one.values)
         else:
-            results[at] = _made(one, actor)
+            results[at] = _drafted(one, taken, made, actor)
         seen.add(one.slug)
+    _put_on_record(made, actor, reason)
     outcomes = edit_agents(list(edits.values()), actor=actor, reason=reason) if edits else []
     for (at, _), outcome in zip(edits.items(), outcomes, strict=True):
-        status = "updated" if outcome.differences else "unchanged"
-        results[at] = (
-            _failed(wanted[at].slug, outcome.error)
-            if outcome.error
-            else Result(wanted[at].slug, status, outcome.agent)
-        )
+        results[at] = _edited(wanted[at].slug, outcome)
     return [results[at] for at in range(len(wanted))]
 
 
-def _made(one: Wanted, actor: Principal) -> Result:
-    values = dict(one.values)
+def _drafted(one: Wanted, taken: set[str], made: dict[Agent, Mapping[str, Any]], actor: Principal) -> Result:
+    """A new agent with its values, checked and put into `made`, or why it cannot be. Nothing is written yet."""
+    agent = Agent(id=new_id(), name="", slug=one.slug, state=State.DRAFT)
+    values = {**one.values, "name": str(one.values.get("name") or one.slug)}
     try:
-        with transaction.atomic():
-            if Agent.objects.filter(slug=one.slug).exists():
-                raise InvalidInput("This slug is taken.", fields={"slug": "Choose another"})
-            name = str(values.pop("name", "") or one.slug)
-            agent = create_draft(name, team=values.pop("team", None), slug=one.slug, actor=actor)
-            (outcome,) = edit_agents([Edit(agent.pk, values)], actor=actor)
-            if outcome.error:
-                raise outcome.error
+        if one.slug in taken:
+            raise InvalidInput("This slug is taken.", fields={"slug": "Choose another"})
+        differences = set_fields(agent, values, actor=actor)
+        require(actor, Permission.AGENTS_CURATE, agent.team_id)
     except DomainError as error:
         return _failed(one.slug, error)
-    return Result(one.slug, "created", outcome.agent)
+    made[agent] = differences
+    return Result(one.slug, "created", agent)
+
+
+def _put_on_record(made: Mapping[Agent, Mapping[str, Any]], actor: Principal, reason: str) -> None:
+    """Write them all, a few queries whatever their number; whoever made one of them meanwhile keeps it."""
+    try:
+        with transaction.atomic():
+            put_on_record(list(made), actor=actor)
+    except IntegrityError as error:
+        raise Conflict("Some of these were put on record meanwhile; send the same again.") from error
+    remember_many(
+        {agent: {name: getattr(agent, name) for name in said} for agent, said in made.items()}, actor=actor
+    )
+    acts = [
+        Act("agents.agent.drafted", actor, ("agent", agent.pk), reason, {"name": agent.name, "changes": dict(said)})
+        for agent, said in made.items()
+    ]  # fmt: skip
+    record_acts(acts)
+
+
+def _edited(slug: str, outcome: Outcome) -> Result:
+    if outcome.error:
+        return _failed(slug, outcome.error)
+    return Result(slug, "updated" if outcome.differences else "unchanged", outcome.agent)
 
 
 def _failed(slug: str, error: DomainError) -> Result:
