@@ -7,6 +7,8 @@ import os
 import re
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -152,8 +154,7 @@ def erased(erasure: Erasure) -> Erasure:
     run_erasure(erasure.pk)
     confirm_erasure(erasure, actor=factories.make_person(Role.COMPLIANCE))
     run_erasure(erasure.pk)
-    let_settle()
-    run_erasure(erasure.pk)
+    look_once_more(erasure.pk)
     erasure.refresh_from_db()
     assert erasure.state == "done", (erasure.state, erasure.fault)
     return erasure
@@ -161,6 +162,14 @@ def erased(erasure: Erasure) -> Erasure:
 
 def let_settle() -> None:
     Erasure.objects.update(not_before=timezone.now())
+
+
+def look_once_more(erasure_id: Any) -> None:
+    """The second round. Whatever is at work anywhere on the server holds it back: other tests are, for moments."""
+    let_settle()
+    until = time.monotonic() + 30
+    while not run_erasure(erasure_id) and time.monotonic() < until:
+        time.sleep(0.05)
 
 
 def archived(token: str, days: int = 40) -> ArchiveFile:
@@ -204,8 +213,7 @@ def test_a_persons_data_is_shown_then_gone_wherever_it_stood_and_the_ledger_hold
     assert officer.post(f"{url}/confirm").json()["state"] == "running"
     run_erasure(first.json()["id"])
     assert officer.get(url).json()["round"] == 2, "it waits before it looks once more"
-    let_settle()
-    run_erasure(first.json()["id"])
+    look_once_more(first.json()["id"])
     done = officer.get(url).json()
     assert (done["state"], done["erased"]) == ("done", shown["found"])
 
@@ -284,8 +292,7 @@ def test_kill_nine_between_steps_loses_no_count_and_leaves_nothing(
         kills += 1
     assert kills >= 2
     run_erasure(erasure.pk)
-    let_settle()
-    run_erasure(erasure.pk)
+    look_once_more(erasure.pk)
     done = Erasure.objects.get()
     assert (done.state, done.found["activity_span"], done.erased["activity_span"]) == ("done", 40, 40)
     assert not TRACES_OF_HER.search(everywhere())
@@ -324,7 +331,7 @@ def test_what_was_being_made_of_a_record_meanwhile_goes_in_the_second_round(toke
         pipeline.execute(
             "UPDATE activity_toolcall SET arguments = %s WHERE id = %s", [json.dumps({"to": MAIL}), call.pk]
         )
-    run_erasure(erasure.pk)
+    look_once_more(erasure.pk)
     assert Erasure.objects.get().erased["activity_toolcall"] == 2
     assert not TRACES_OF_HER.search(everywhere())
 
@@ -389,22 +396,31 @@ def test_only_whoever_may_everywhere_asks_and_the_reason_names_nobody() -> None:
     assert "reason" in refused.value.fields
 
 
+@contextmanager
+def unreadable(table: str) -> Iterator[None]:
+    """The application may not read the table meanwhile."""
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"], autocommit=True) as owner:
+        owner.execute(f"REVOKE SELECT ON {table} FROM chancery_app")
+        try:
+            yield
+        finally:
+            owner.execute(f"GRANT SELECT ON {table} TO chancery_app")
+
+
 def test_identifiers_are_forgotten_when_nobody_confirms_and_faults_do_not_go_on_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     officer = factories.make_person(Role.COMPLIANCE)
     erasure = asked()
     assert MAIL.lower() not in everywhere().lower()
 
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError(f"near {MAIL}")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(job, "look", fail)
+    with unreadable("activity_span"):
         for _ in range(job.MOST_ATTEMPTS):
             run_erasure(erasure.pk)
     erasure.refresh_from_db()
-    assert (erasure.state, erasure.fault) == ("failed", "RuntimeError at Spans and log records")
+    assert (erasure.state, erasure.fault) == ("failed", "ProgrammingError at Spans and log records")
+    assert "rows.py:" in caplog.text, "whoever runs this is told where"
+    assert MAIL.lower() not in caplog.text.lower()
     with pytest.raises(Conflict):
         confirm_erasure(erasure, actor=officer)
     cancel_erasure(erasure, actor=officer)
@@ -429,7 +445,7 @@ def test_the_pages_lead_from_what_is_recorded_to_what_was_erased(token: str) -> 
     assert "hx-trigger" in client.get(page).content.decode()
     run_erasure(Erasure.objects.get().pk)
     words = client.get(page, HTTP_HX_REQUEST="true").content.decode()
-    assert "8 records hold" in words
+    assert "9 records hold" in words
     assert "Erase this person's data" in words
     assert not TRACES_OF_HER.search(words)
     assert client.post(f"{page}confirm/").status_code == 302

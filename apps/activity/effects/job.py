@@ -94,14 +94,15 @@ def _with_calls(rows: Sequence[CallEffect], now: datetime) -> list[Looked]:
     """Rows with their calls; one whose call is gone, joined with another, or no success after all is forgotten."""
     calls = ToolCall.objects.select_related("agent").among(row.pk for row in rows)
     known = {call.pk: call for call in calls if call.status == ToolCall.Status.OK}
-    kept = [row for row in rows if row.pk in known and row.read_back is not None]
-    gone = {row.pk for row in rows} - {row.pk for row in kept}
+    looked = [
+        Looked(row, known[row.pk], rule_of(row.read_back.rule), now >= row.due_at)
+        for row in rows
+        if row.pk in known and row.read_back is not None
+    ]
+    gone = {row.pk for row in rows} - {one.row.pk for one in looked}
     if gone:
         CallEffect.objects.filter(pk__in=gone, effect="").delete()
-    return [
-        Looked(row, known[row.pk], rule_of(row.read_back.rule), now >= row.due_at)  # type: ignore[union-attr]
-        for row in kept
-    ]
+    return looked
 
 
 def _find(looked: Sequence[Looked]) -> None:

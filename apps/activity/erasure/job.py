@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from traceback import extract_tb
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -52,7 +53,7 @@ def run_erasure(erasure_id: UUID, *, for_s: float = 120.0) -> int:
         while time.monotonic() < until and advance(erasure_id):
             steps += 1
     except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again; what it says may name the person
-        note_fault(erasure_id, type(error).__name__)
+        note_fault(erasure_id, error)
     return steps
 
 
@@ -89,12 +90,17 @@ def drop_forgotten() -> int:
 
 
 @transaction.atomic
-def note_fault(erasure_id: UUID, kind: str) -> None:
-    """Count a fault; after a few of them it stops, and whoever confirmed it may let it go on."""
+def note_fault(erasure_id: UUID, error: Exception) -> None:
+    """Count a fault; after a few of them it stops, and whoever confirmed it may let it go on.
+
+    Told are its kind and the places in the code: what it says may name the person.
+    """
     erasure = _held(erasure_id)
     if erasure is None:
         return
-    logger.error("an erasure met %s at %s", kind, erasure.place)
+    kind = type(error).__name__
+    where = [f"{frame.filename}:{frame.lineno}" for frame in extract_tb(error.__traceback__)]
+    logger.error("an erasure met %s at %s, by way of %s", kind, erasure.place, " > ".join(where))
     erasure.attempts, erasure.fault = erasure.attempts + 1, f"{kind} at {title_of(erasure.place)}"[:200]
     if erasure.attempts >= MOST_ATTEMPTS:
         erasure.state = Erasure.State.FAILED
