@@ -23,11 +23,6 @@ from tests.agents.test_blueprints import RISK, judged
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
 def seeing_all(role: str, team: Team) -> Principal:
     person = factories.make_person(role, team)
     RoleAssignment.objects.create(principal=person, role=Role.VIEWER)

@@ -64,11 +64,6 @@ def inbox(settings: Any) -> Iterator[Inbox]:
     controller.stop()
 
 
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
 def ask(curator: Principal, days: int = 20) -> tuple[Campaign, Agent, Agent]:
     owner = factories.make_person(Role.OWNER)
     first = factories.make_agent("registered", tier=2, name="refunds", owner=owner)

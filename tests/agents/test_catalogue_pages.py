@@ -7,23 +7,10 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.agents.models import DataSource, Dependency, ModelEndpoint, PredictiveModel, System, Tool
-from apps.identity.models import LedgerEntry, Principal
-from apps.identity.roles import Role
+from apps.identity.models import LedgerEntry
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
-@pytest.fixture
-def page(curator: Principal) -> Client:
-    client = Client()
-    client.force_login(curator.person, backend="apps.identity.auth.PersonBackend")
-    return client
 
 
 def test_every_kind_is_listed_with_how_many_agents_need_it(page: Client) -> None:

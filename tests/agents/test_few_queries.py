@@ -22,11 +22,6 @@ from tests.agents.test_risk import applied
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
 def queries_of(act: Callable[[], Any]) -> int:
     with CaptureQueriesContext(connection) as asked:
         act()

@@ -16,19 +16,12 @@ from apps.agents.services.instances import detach_agents
 from apps.agents.services.merging import merge_agents
 from apps.agents.services.withdrawing import withdraw_draft
 from apps.identity.models import Principal
-from apps.identity.roles import Role
 from apps.kit.errors import Conflict
-from tests import factories
 from tests.agents.test_blueprints import define, make
 
 WAITING = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 )
-
-
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
 
 
 def granted(curator: Principal, *names: str) -> tuple[Blueprint, list[Agent]]:

@@ -24,11 +24,6 @@ from tests.agents.test_blueprints import define, make
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
 def after_waiting(
     first: Callable[[], Any], second: Callable[[], Any], then: Callable[[], Any] = lambda: None
 ) -> None:

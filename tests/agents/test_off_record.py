@@ -30,11 +30,6 @@ Act = Callable[[Agent, Principal], Any]
 
 
 @pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
-@pytest.fixture
 def withdrawn(curator: Principal) -> Agent:
     draft = factories.make_agent("draft", tier=2, owner=factories.make_person(Role.OWNER))
     return withdraw_draft(draft, actor=curator, reason="Never built.")

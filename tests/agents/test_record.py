@@ -41,11 +41,6 @@ from tests.agents.test_blueprints import define, make, redefine
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
 def actions() -> list[str]:
     return list(LedgerEntry.objects.order_by("pk").values_list("action", flat=True))
 

@@ -29,23 +29,10 @@ from apps.agents.services.versions import record_version
 from apps.agents.services.withdrawing import withdraw_draft
 from apps.agents.versions import Makeup
 from apps.identity.models import LedgerEntry, Principal
-from apps.identity.roles import Role
 from apps.kit.errors import Conflict, InvalidInput
 from tests import factories
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def curator() -> Principal:
-    return factories.make_person(Role.CURATOR)
-
-
-@pytest.fixture
-def page(curator: Principal) -> Client:
-    client = Client()
-    client.force_login(curator.person, backend="apps.identity.auth.PersonBackend")
-    return client
 
 
 def test_a_tool_is_granted_changed_and_revoked_by_page(page: Client, curator: Principal) -> None:
