@@ -4,6 +4,9 @@ import os
 from typing import Any
 
 from celery import Celery, Task
+from celery.signals import worker_init
+
+AFTER_ALL = 10  # niceness: where cores are few, what nobody waits for goes after what comes in and its working off
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -21,3 +24,9 @@ class ActingTask(Task):  # type: ignore[misc]
 app = Celery("chancery", task_cls=ActingTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def _step_back(**_: Any) -> None:
+    """Only the worker itself: whoever imports this to send a task stays as it is."""
+    os.nice(AFTER_ALL)
