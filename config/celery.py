@@ -6,7 +6,9 @@ from typing import Any
 from celery import Celery, Task
 from celery.signals import worker_init
 
-AFTER_ALL = 10  # niceness: where cores are few, what nobody waits for goes after what comes in and its working off
+AFTER_ALL = (
+    10  # niceness: where cores are few, what nobody waits for goes after what comes in and its working off
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 

@@ -13,6 +13,8 @@ import uuid6
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_MS = (1 << 48) - 1
+# Version 8 and variant; the bits of a hash that go before the variant (two further left) and behind it.
+V8, RAND_A, RAND_B = 0x8 << 76 | 0b10 << 62, 0xFFF << 62, (1 << 62) - 1
 
 
 def new_id() -> uuid.UUID:
@@ -23,8 +25,8 @@ def new_id() -> uuid.UUID:
 def derived_id(unix_ms: int, *natural_key: bytes) -> uuid.UUID:
     """The UUIDv8 (RFC 9562 section 5.8) of a thing at `unix_ms` (clamped to 48 bits) with this key."""
     digest = int.from_bytes(blake2b(b"\x1f".join(natural_key), digest_size=10).digest(), "big")
-    rand_a, rand_b = digest >> 62 & 0xFFF, digest & ((1 << 62) - 1)
-    return uuid.UUID(int=_within_48_bits(unix_ms) << 80 | 0x8 << 76 | rand_a << 64 | 0b10 << 62 | rand_b)
+    moment = unix_ms if 0 <= unix_ms <= MAX_MS else _within_48_bits(unix_ms)
+    return uuid.UUID(int=moment << 80 | V8 | (digest & RAND_A) << 2 | digest & RAND_B)
 
 
 def first_id_at(moment: datetime) -> uuid.UUID:

@@ -17,7 +17,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from apps.activity.ingest.errors import Malformed
 from apps.activity.ingest.normalise import Batch, Origin, add, origins, plain_attributes, row_of
-from apps.activity.ingest.rows import Row, moment
+from apps.activity.ingest.rows import Own, Row, moment
 from apps.kit.ids import derived_id
 
 METRIC = "otel.metric"
@@ -60,9 +60,7 @@ def _row(metric: Any, point: Any, origin: Origin) -> Row:
     told = attributes | {METRIC: {"name": metric.name, "unit": metric.unit, "value": value, "delta": is_sum}}
     column = COLUMN.get(_kind_of_token(attributes)) if metric.name in TOKENS and is_sum else None
     content = metric.name.encode() + point.SerializeToString(deterministic=True)
-    row = row_of(
-        origin,
-        told,
+    own = Own(
         id=derived_id(
             point.time_unix_nano // 1_000_000, origin.source_id.bytes, origin.resource_id.bytes, content
         ),
@@ -77,7 +75,7 @@ def _row(metric: Any, point: Any, origin: Origin) -> Row:
         status="unset",
     )
     tokens = min(int(value), LARGEST)
-    return row._replace(
+    return row_of(origin, told, own)._replace(
         input_tokens=tokens if column == "input_tokens" else None,
         output_tokens=tokens if column == "output_tokens" else None,
     )

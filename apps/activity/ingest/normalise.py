@@ -22,8 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from apps.activity.ingest.dialects import EVENTS, FRAMEWORKS_AS_PROVIDER, Dialect, dialect_of
 from apps.activity.ingest.errors import Malformed
-from apps.activity.ingest.reading import LONGEST_NAME, clean, counted, number, read_columns, worded
-from apps.activity.ingest.rows import Row, moment
+from apps.activity.ingest.reading import LONGEST_NAME, clean, number, read_columns
+from apps.activity.ingest.rows import Own, Row, moment
 from apps.kit.ids import derived_id
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,6 @@ STATUS_MESSAGE, BODY = "otel.status_message", "otel.body"
 STATUS = {0: "unset", 1: "ok", 2: "error"}
 DEEPEST_VALUE = 32
 NUL = "\x00"
-TOKENS = frozenset({"input_tokens", "output_tokens"})
 NO_TRACE, NO_SPAN = bytes(16), bytes(8)
 
 
@@ -77,6 +76,14 @@ class Origin:
     @cached_property
     def service_name(self) -> str:
         return str(self.resource.get("service.name", ""))[:LONGEST_NAME]
+
+    @cached_property
+    def columns(self) -> tuple[UUID, Any, str, str, str, str, UUID]:
+        """What each row takes over, in the order of Row."""
+        return (
+            self.source_id, self.received_at, self.scope_name, self.scope_version, self.dialect.name,
+            self.service_name, self.resource_id,
+        )  # fmt: skip
 
     @cached_property
     def declared_agent_id(self) -> str:
@@ -143,20 +150,19 @@ def _span_row(span: Any, origin: Origin) -> Row:
         attributes[STATUS_MESSAGE] = clean(status.message)
     name = clean(span.name)
     start_ns = start_ns or end_ns
-    return row_of(
-        origin,
-        attributes,
-        id=derived_id(start_ns // 1_000_000, origin.source, trace_id, span_id),
-        signal="span",
-        trace_id=trace_id,
-        span_id=span_id,
-        parent_span_id=parent_span_id or None,
-        started_at=moment(start_ns) if start_ns else origin.received_at,
-        ended_at=moment(end_ns) if end_ns else None,
-        name=name[:LONGEST_NAME],
-        kind=_span_kind(name, attributes, origin.dialect),
-        status=STATUS.get(status.code, "unset"),
+    own = Own(
+        derived_id(start_ns // 1_000_000, origin.source, trace_id, span_id),
+        "span",
+        trace_id,
+        span_id,
+        parent_span_id or None,
+        moment(start_ns) if start_ns else origin.received_at,
+        moment(end_ns) if end_ns else None,
+        name[:LONGEST_NAME],
+        _span_kind(name, attributes, origin.dialect),
+        STATUS.get(status.code, "unset"),
     )
+    return row_of(origin, attributes, own)
 
 
 def _span_ids(trace_id: bytes, span_id: bytes, parent_span_id: bytes) -> tuple[bytes, bytes, bytes]:
@@ -179,9 +185,7 @@ def _log_row(record: Any, origin: Origin) -> Row:
     )
     time_ns = record.time_unix_nano or record.observed_time_unix_nano
     content = record.SerializeToString(deterministic=True)
-    return row_of(
-        origin,
-        attributes,
+    own = Own(
         id=derived_id(time_ns // 1_000_000, origin.source, origin.resource_id.bytes, content),
         signal="log",
         trace_id=record.trace_id if len(record.trace_id) == 16 else b"",
@@ -193,41 +197,37 @@ def _log_row(record: Any, origin: Origin) -> Row:
         kind=_log_kind(name, attributes, origin.dialect),
         status="unset",
     )
+    return row_of(origin, attributes, own)
 
 
-def row_of(origin: Origin, attributes: dict[str, Any], **own: Any) -> Row:
-    """A row: `own` is what is not read out of the attributes."""
-    told = read_columns(attributes, origin.dialect)
-    said = {name: worded(value) for name, value in told.items() if name not in TOKENS}.get
-    provider = said("provider", "")
-    kind = own["kind"]
-    tool_name, mcp_server = (
-        _tool(said("tool_name", ""), said("mcp_server", "")) if kind in ("tool", "part") else ("", "")
-    )
+def row_of(origin: Origin, attributes: dict[str, Any], own: Own) -> Row:
+    """The row of a record, with what is read out of its attributes."""
+    (
+        provider, declared_agent_id, agent_name, call_id, conversation_id, error_type, request_model, response_model,
+        tool_name, mcp_server, input_tokens, output_tokens,
+    ) = read_columns(attributes, origin.dialect)  # fmt: skip
+    if own.kind in ("tool", "part"):
+        tool_name, mcp_server = _tool(tool_name, mcp_server)
+    else:
+        tool_name = mcp_server = ""
     # Tokens of a model's answer only: other spans repeat sums, which would count twice.
-    counts = kind == "model"
+    counts = own.kind == "model"
     return Row(
-        source_id=origin.source_id,
-        received_at=origin.received_at,
-        scope_name=origin.scope_name,
-        scope_version=origin.scope_version,
-        dialect=origin.dialect.name,
-        service_name=origin.service_name,
-        agent_name=said("agent_name", ""),
-        declared_agent_id=said("declared_agent_id", "") or origin.declared_agent_id,
-        call_id=said("call_id", ""),
-        conversation_id=said("conversation_id", ""),
-        error_type=said("error_type", ""),
-        request_model=said("request_model", ""),
-        response_model=said("response_model", ""),
-        provider="" if provider in FRAMEWORKS_AS_PROVIDER else provider,
-        resource_id=origin.resource_id,
-        attributes=attributes,
-        tool_name=tool_name,
-        mcp_server=mcp_server,
-        input_tokens=counted(told.get("input_tokens")) if counts else None,
-        output_tokens=counted(told.get("output_tokens")) if counts else None,
-        **own,
+        *own,
+        *origin.columns,
+        "" if provider in FRAMEWORKS_AS_PROVIDER else provider,
+        declared_agent_id or origin.declared_agent_id,
+        agent_name,
+        call_id,
+        conversation_id,
+        error_type,
+        request_model,
+        response_model,
+        tool_name,
+        mcp_server,
+        input_tokens if counts else None,
+        output_tokens if counts else None,
+        attributes,
     )
 
 
@@ -263,7 +263,7 @@ def _log_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
 def plain_attributes(pairs: Any) -> dict[str, Any]:
     """OTLP key-values as a mapping of plain JSON values."""
     attributes = {}
-    for pair in pairs:
+    for pair in pairs:  # each access makes a new object: once each
         key, value = pair.key, pair.value
         # Nearly all are text without NUL: a filled string is the value, without asking which of seven it is.
         words = value.string_value

@@ -11,6 +11,8 @@ import orjson
 from apps.activity.ingest.dialects import COLUMNS_READ, EVENTS, MEANINGLESS, Dialect
 
 EMPTY: tuple[Any, ...] = ("", [], {})
+TOKENS = frozenset({"input_tokens", "output_tokens"})
+NOTHING_READ = [None if name in TOKENS else "" for name in COLUMNS_READ]
 MOST_SHAPES = 4096
 LONGEST_NAME = 255  # of names, ids and versions: what the registry keeps of an agent's names, too
 
@@ -24,34 +26,40 @@ def read(attributes: Mapping[str, Any], dialect: Dialect, name: str) -> Any:
     return None
 
 
-def read_columns(attributes: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
-    """What `read` gives for each of COLUMNS_READ that holds something."""
+def read_columns(attributes: Mapping[str, Any], dialect: Dialect) -> list[Any]:
+    """COLUMNS_READ in their order: of TOKENS the number or None, of the others what `text` gives."""
     plain, nested = _fillers(dialect, tuple(attributes))
-    found: dict[str, Any] = {}
-    for name, keys in plain:
+    columns = NOTHING_READ.copy()
+    for at, keys, is_words in plain:
         for key in keys:
             value = attributes[key]
             if value or (value is not None and value not in EMPTY):
-                found[name] = value
+                # Attributes hold no NUL: short words, which nearly all are, are taken as they stand.
+                is_ready = type(value) is str and len(value) <= LONGEST_NAME and value not in MEANINGLESS
+                columns[at] = value if is_words and is_ready else _as_column(value, is_words)
                 break
-    for name in nested:
-        found[name] = read(attributes, dialect, name)
-    return found
+    for at, name, is_words in nested:
+        columns[at] = _as_column(read(attributes, dialect, name), is_words)
+    return columns
+
+
+def _as_column(value: Any, is_words: bool) -> Any:
+    return worded(value) if is_words else counted(value)
 
 
 @lru_cache(maxsize=MOST_SHAPES)
 def _fillers(
     dialect: Dialect, keys: tuple[str, ...]
-) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], tuple[str, ...]]:
-    """The columns that attributes of these names fill, each with the names in order of preference, and those that
-    are read from inside an attribute. A client sends the same few shapes over and over."""
+) -> tuple[tuple[tuple[int, tuple[str, ...], bool], ...], tuple[tuple[int, str, bool], ...]]:
+    """The columns that attributes of these names fill, by place: each with the names in order of preference, and
+    those that are read from inside an attribute. A client sends the same few shapes over and over."""
     plain, nested = [], []
-    for name in COLUMNS_READ:
-        paths = dialect.paths(name)
+    for at, name in enumerate(COLUMNS_READ):
+        paths, is_words = dialect.paths(name), name not in TOKENS
         if any(_head(path) in keys for path in paths if ">" in path):
-            nested.append(name)
+            nested.append((at, name, is_words))
         elif any(path in keys for path in paths):
-            plain.append((name, tuple(path for path in paths if path in keys)))
+            plain.append((at, tuple(path for path in paths if path in keys), is_words))
     return tuple(plain), tuple(nested)
 
 

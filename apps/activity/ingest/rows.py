@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-
-class Row(NamedTuple):
-    """Field order is COPY order. Texts hold no NUL; ids are 16 and 8 bytes, empty for a log without."""
+class Own(NamedTuple):
+    """What a record says outside its attributes. Texts hold no NUL; ids are 16 and 8 bytes, empty for a log without."""
 
     id: UUID
-    source_id: UUID
-    received_at: datetime
     signal: str
     trace_id: bytes
     span_id: bytes
@@ -22,36 +18,53 @@ class Row(NamedTuple):
     started_at: datetime
     ended_at: datetime | None
     name: str
+    kind: str
+    status: str
+
+
+class Row(NamedTuple):
+    """Field order is COPY order: the record's own, its origin's, what was read out of its attributes, these."""
+
+    id: UUID
+    signal: str
+    trace_id: bytes
+    span_id: bytes
+    parent_span_id: bytes | None
+    started_at: datetime
+    ended_at: datetime | None
+    name: str
+    kind: str
+    status: str
+    source_id: UUID
+    received_at: datetime
     scope_name: str
     scope_version: str
     dialect: str
-    kind: str
     service_name: str
-    agent_name: str
+    resource_id: UUID | None
+    provider: str
     declared_agent_id: str
-    tool_name: str
-    mcp_server: str
+    agent_name: str
     call_id: str
     conversation_id: str
-    status: str
     error_type: str
     request_model: str
     response_model: str
-    provider: str
+    tool_name: str
+    mcp_server: str
     input_tokens: int | None
     output_tokens: int | None
-    resource_id: UUID | None
     attributes: dict[str, Any]
 
 
 COLUMNS = ", ".join(Row._fields)
 TYPES = (
-    "uuid", "uuid", "timestamptz", "varchar", "bytea", "bytea", "bytea", "timestamptz", "timestamptz", "text",
-    "text", "text", "text", "varchar", "text", "text", "text", "text", "text", "text", "text", "varchar", "text",
-    "text", "text", "text", "int8", "int8", "uuid", "jsonb",
+    "uuid", "varchar", "bytea", "bytea", "bytea", "timestamptz", "timestamptz", "text", "varchar", "varchar",
+    "uuid", "timestamptz", "text", "text", "text", "text", "uuid",
+    "text", "text", "text", "text", "text", "text", "text", "text", "text", "text", "int8", "int8", "jsonb",
 )  # fmt: skip
 
 
 def moment(unix_ns: int) -> datetime:
     """Nanoseconds since 1970 as a time with microseconds."""
-    return EPOCH + timedelta(microseconds=unix_ns // 1000)
+    return datetime.fromtimestamp(unix_ns // 1000 / 1e6, UTC)  # a float holds whole microseconds until 2242

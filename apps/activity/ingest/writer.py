@@ -57,7 +57,7 @@ SELECT id, attributes::jsonb, now() FROM unnest(%s::uuid[], %s::text[]) AS new (
 ON CONFLICT DO NOTHING
 """
 OUTBOX = """
-INSERT INTO activity_outbox (created_at, span_ids, attempts, error) VALUES (clock_timestamp(), %s, 0, '')
+INSERT INTO activity_outbox (created_at, span_ids, attempts, error) VALUES (clock_timestamp(), %s::text::uuid[], 0, '')
 """
 # The connection is of no use any more, or the database is on its way out. TimeoutError is an OSError.
 GONE = (psycopg.OperationalError, psycopg.InterfaceError, OSError)
@@ -211,7 +211,9 @@ class Writer:
                 await cursor.execute(RESOURCES, [list(fresh), told])
             ids = await (_copy_new(cursor, rows) if staged else _copy(cursor, COPY, rows))
             for at in range(0, len(ids), MOST_IN_OUTBOX_ROW):
-                await cursor.execute(OUTBOX, [ids[at : at + MOST_IN_OUTBOX_ROW]])
+                # As one text: a list would be turned into one piece by piece, at many times the cost.
+                several = ",".join([key.hex for key in ids[at : at + MOST_IN_OUTBOX_ROW]])
+                await cursor.execute(OUTBOX, [f"{{{several}}}"])
         self._remember(key for waiting in group for key in waiting.batch.resources)
 
     def _remember(self, resources: Iterable[UUID]) -> None:

@@ -18,9 +18,9 @@ from apps.activity.ingest.dialects import dialect_of
 from apps.activity.ingest.errors import IngestError, Malformed, UnsupportedMedia
 from apps.activity.ingest.normalise import Origin, row_of
 from apps.activity.ingest.reading import LONGEST_NAME, clean
-from apps.activity.ingest.rows import EPOCH, Row, moment
+from apps.activity.ingest.rows import Own, Row, moment
 from apps.activity.ingest.way import Answer, Headers
-from apps.kit.ids import derived_id
+from apps.kit.ids import EPOCH, derived_id
 
 PROBLEM = "application/problem+json"
 TITLES = {
@@ -85,9 +85,7 @@ def origin_of(source_id: UUID, scope: str, service_name: str) -> Origin:
 def row_told(record: Record, origin: Origin) -> Row:
     """A record without a time of its own is told at the time it came; its id keeps time zero."""
     unix_ms = int((record.at - EPOCH).total_seconds() * 1000) if record.at else 0
-    return row_of(
-        origin,
-        record.attributes,
+    own = Own(
         id=derived_id(unix_ms, origin.source_id.bytes, record.signal.encode(), record.key),
         signal=record.signal,
         trace_id=record.trace_id,
@@ -99,6 +97,7 @@ def row_told(record: Record, origin: Origin) -> Row:
         kind=record.kind,
         status=record.status,
     )
+    return row_of(origin, record.attributes, own)
 
 
 def time_told(value: Any) -> datetime | None:
