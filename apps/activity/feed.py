@@ -22,7 +22,8 @@ from apps.identity.roles import Permission
 from apps.kit.ui.marks import sign_path
 
 MOST_AT_ONCE = 200
-MOST_BEHIND = 5000
+MOST_BEHIND = 5000  # of what a reader may see and asked for
+MOST_PASSED = 200_000  # of everybody's
 MOST_TOLD, TOLD_OF_MANY = 1000, 200
 FOLDED = Outcome.ALLOWED  # of the others not one is ever left out
 
@@ -81,6 +82,12 @@ class FeedQuery:
     filters: QueryDict
 
     @cached_property
+    def without_words(self) -> QueryDict:
+        filters = self.filters.copy()
+        filters.pop("q", None)
+        return filters
+
+    @cached_property
     def fits(self) -> Callable[[ToolCall], bool]:
         return holds_for(self.filters)
 
@@ -117,14 +124,19 @@ def read_entries(after: int, upto: int, most: int) -> list[Entry]:
 
 
 def read_feed(query: FeedQuery, newest: int, actor: Principal) -> Seen:
-    """The next calls after `query.after` up to `newest` for one reader, oldest first; at most 200. Two queries."""
-    if newest - query.after > MOST_BEHIND:
+    """The next calls after `query.after` up to `newest` for one reader, oldest first; at most 200. Three queries."""
+    if newest - query.after > MOST_PASSED:
         return Seen(newest, [], gap=True)
     visible = ToolCall.objects.visible_to(actor)
     fresh = visible.filter(position__gt=query.after, position__lte=newest).select_related("agent")
-    rows = list(CallFilter(query.filters, fresh).qs.order_by("position")[:MOST_AT_ONCE])
+    # Words are looked for here: their index is some seconds behind what was committed.
+    wanted = CallFilter(query.without_words, fresh).qs.order_by("position")
+    if newest - query.after > MOST_BEHIND and wanted[MOST_BEHIND : MOST_BEHIND + 1].exists():
+        return Seen(newest, [], gap=True)
+    rows = list(wanted[:MOST_AT_ONCE])
     full = len(rows) == MOST_AT_ONCE
-    return Seen(rows[-1].position if full else newest, [Entry(call) for call in rows], full)
+    found = [Entry(call) for call in rows if query.fits(call)]
+    return Seen(rows[-1].position if full else newest, found, full)
 
 
 def folded(entries: Sequence[Entry]) -> tuple[list[Entry], Folded | None]:

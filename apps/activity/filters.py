@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from apps.activity.models import Effect, Outcome, ToolCall
 from apps.activity.words.finding import with_words
+from apps.activity.words.matching import matcher
 
 
 class CallFilter(django_filters.FilterSet):
@@ -37,7 +38,7 @@ class CallFilter(django_filters.FilterSet):
 
 # The same, for calls that were read already: the feed reads once for all who watch.
 HOLDS: Mapping[str, Callable[[ToolCall, Any], bool]] = {
-    "q": lambda call, words: _has_words(call, words),
+    "q": lambda call, fits: fits(call),
     "outcome": lambda call, chosen: call.outcome in chosen,
     "effect": lambda call, chosen: call.effect in chosen,
     "agent": lambda call, pk: call.agent_id == pk,
@@ -56,10 +57,6 @@ def holds_for(given: QueryDict) -> Callable[[ToolCall], bool]:
     form = CallFilter(given, ToolCall.objects.none()).form
     form.is_valid()
     chosen = {name: value for name, value in form.cleaned_data.items() if value not in (None, "", [])}
+    if "q" in chosen:
+        chosen["q"] = matcher(chosen["q"])
     return lambda call: all(HOLDS[name](call, value) for name, value in chosen.items())
-
-
-def _has_words(call: ToolCall, words: str) -> bool:
-    """The plain case of a search: every word stands somewhere in the call."""
-    told = f"{call.tool_name} {call.agent_name} {call.error_message} {call.arguments} {call.result}".lower()
-    return all(word in told for word in words.lower().replace('"', " ").split())

@@ -65,6 +65,8 @@ class Tail:
             if not self._wakers and self._listening is not None:
                 self._listening.cancel()
                 self._listening = None
+                self._entries.clear()  # nobody reads them; whoever comes next begins at the newest
+                self._complete_after = None
 
     async def newest(self, after: int) -> int:
         """The newest position known; looked up where none beyond `after` is, at most twice a second."""
@@ -93,14 +95,15 @@ class Tail:
 
     async def _fill(self, newest: int) -> None:
         async with self._filling:
-            if self._complete_after is None:
+            if self._complete_after is None or newest - self._upto > KEPT:
+                self._entries.clear()
                 self._complete_after = self._upto = newest
             while self._upto < newest:
                 entries = await database_sync_to_async(read_entries)(self._upto, newest, READ_AT_ONCE)
                 self._entries.extend(entries)
                 self._upto = entries[-1].position if len(entries) == READ_AT_ONCE else newest
-            while len(self._entries) > KEPT:
-                self._complete_after = self._entries.popleft().position
+                while len(self._entries) > KEPT:
+                    self._complete_after = self._entries.popleft().position
 
     async def _listen(self) -> None:
         """Hear nudges; without Valkey the readers look every second."""

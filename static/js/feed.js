@@ -8,7 +8,8 @@
 //   [data-sound], [data-dense]  buttons: a tone for violations, lines closer together
 //   [data-pause], [data-waiting], #live, [data-gap], [data-none]
 // Lines are found by id (data-id): a call that changes replaces its line, nothing is doubled. Texts are set
-// with textContent only. While paused, calls are counted and held; violations are still announced.
+// with textContent only. While paused, calls are counted and the newest held, violations before all others, which
+// are still announced; what was only counted is told on resume.
 (() => {
   const feed = document.querySelector("[data-feed]");
   if (!feed) return;
@@ -21,6 +22,7 @@
   let position = Number(feed.dataset.position) || 0;
   let paused = false;
   let held = new Map();
+  let counted = 0; // calls that came while paused, held or not
   let retry = 0;
   let announced = 0;
   let unsaid = { calls: 0, violations: 0 };
@@ -92,6 +94,36 @@
     unsaid.calls += folded.calls;
   };
 
+  // Allowed calls give way first.
+  const hold = (calls) => {
+    calls.forEach((call) => {
+      held.delete(call.id);
+      held.set(call.id, call);
+    });
+    if (held.size <= most) return;
+    const ids = [...held.keys()];
+    const quiet = ids.filter((id) => held.get(id).outcome === "allowed");
+    [...quiet, ...ids].slice(0, held.size - most).forEach((id) => held.delete(id));
+  };
+
+  const release = () => {
+    const missing = counted - held.size;
+    if (missing > 0) {
+      const row = document.getElementById("feed-fold").content.firstElementChild.cloneNode(true);
+      row.querySelector('[data-part="words"]').textContent =
+        `${missing.toLocaleString("en")} more while the feed stood still. The list of calls has them all.`;
+      feed.prepend(row);
+    }
+    show([...held.values()]);
+    held = new Map();
+    counted = 0;
+  };
+
+  const count = (calls) => {
+    counted += calls;
+    waiting.textContent = `${counted.toLocaleString("en")} waiting`;
+  };
+
   const announce = () => {
     const now = Date.now();
     if (now - announced < 1000 || !unsaid.calls) return;
@@ -139,8 +171,9 @@
       show(calls);
       return;
     }
-    calls.forEach((call) => held.set(call.id, call));
-    waiting.textContent = `${held.size} waiting`;
+    const fresh = calls.filter((call) => !held.has(call.id)).length;
+    hold(calls);
+    count(fresh);
     unsaid.calls += calls.length;
   };
 
@@ -149,10 +182,7 @@
     pauseButton.setAttribute("aria-pressed", String(paused));
     pauseButton.querySelector("span").textContent = paused ? "Resume" : "Pause";
     waiting.textContent = "";
-    if (!paused) {
-      show([...held.values()].slice(-most));
-      held = new Map();
-    }
+    if (!paused) release();
     setLive(paused ? "paused" : "", paused ? "Paused" : "Live");
     say.textContent = paused ? "Feed paused" : "Feed resumed";
   };
@@ -170,7 +200,8 @@
       const message = JSON.parse(event.data);
       position = message.position;
       feed.dataset.position = String(position);
-      if (message.folded && !paused) fold(message.folded);
+      if (message.folded && paused) count(message.folded.calls);
+      else if (message.folded) fold(message.folded);
       if (message.type === "calls") take(message.calls);
       if (message.type === "gap") document.querySelector("[data-gap]").hidden = false;
       announce();

@@ -190,6 +190,18 @@ async def test_who_was_away_too_long_is_told_so(token: str, monkeypatch: pytest.
     await socket.disconnect()
 
 
+async def test_who_asked_for_little_is_told_all_of_it_however_much_else_came(
+    token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "MOST_BEHIND", 3)
+    await sync_to_async(act)(token, "refund_order", *["lookup_order"] * 6)
+    cookies = await sync_to_async(lambda: cookie_of(factories.make_person(Role.OPERATOR)))()
+    socket = socket_of(cookies, "after=0&tool=refund_order")
+    await socket.connect()
+    assert [call["tool"] for call in await received(socket, 1)] == ["refund_order"]
+    await socket.disconnect()
+
+
 @pytest.mark.parametrize("end", ["session", "person"])
 async def test_an_ended_session_or_person_closes_the_socket(
     end: str, monkeypatch: pytest.MonkeyPatch

@@ -22,6 +22,7 @@ from apps.activity.filters import HOLDS, CallFilter, holds_for
 from apps.activity.models import Outcome, ToolCall
 from apps.activity.tail import TAIL
 from apps.activity.watching import Told, Watcher
+from apps.activity.words.indexing import index_words
 from apps.identity.models import ApiKey
 from apps.identity.roles import Role, Scope
 from config.asgi import application
@@ -184,6 +185,36 @@ def test_the_feed_narrows_as_the_list_does(query: str, token: str) -> None:
     listed = set(CallFilter(given, ToolCall.objects.all()).qs.values_list("pk", flat=True))
     assert {call.pk for call in ToolCall.objects.all() if holds_for(given)(call)} == listed
     assert set(HOLDS) == set(CallFilter.base_filters)
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["late", "late parcel", '"parcel late"', '"late parcel"', "-late", "a -late", "late or down", "b or parcel", "LATE", "lat",
+     "ORD-7", "user@example.org", "nothing", "-", '"']
+)  # fmt: skip
+def test_words_narrow_the_feed_as_they_do_the_list(words: str, token: str) -> None:
+    said = {"gen_ai.tool.call.arguments": '{"order": "ORD-7", "note": "parcel, late; ask user@example.org"}'}
+    act(token, "a", attributes=said)
+    act(token, "a", attributes={"gen_ai.tool.call.arguments": '{"order": "ORD-8"}'})
+    act(token, "b", error="down")
+    while index_words():
+        continue
+    given = QueryDict(mutable=True)
+    given["q"] = words
+    listed = set(CallFilter(given, ToolCall.objects.all()).qs.values_list("pk", flat=True))
+    assert {call.pk for call in ToolCall.objects.all() if holds_for(given)(call)} == listed
+
+
+async def test_nothing_piles_up_while_nobody_watches(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.activity.tail.KEPT", 3)
+    with TAIL.reader():
+        await sync_to_async(act)(token, "before")
+        assert await TAIL.since(await TAIL.newest(0)) == []
+    await sync_to_async(act)(token, *["unwatched"] * 6)
+    with TAIL.reader():
+        await asyncio.sleep(0.6)  # the position is looked up twice a second
+        assert await TAIL.since(5) is None, "read by whoever stands that far back, not for all"
+        assert await TAIL.since(TAIL.upto) == []
 
 
 def entry(position: int, outcome: str) -> Entry:

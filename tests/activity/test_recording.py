@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from apps.activity.models import ContentPolicy, Span, ToolCall
+from apps.activity.models import ContentPolicy, Resource, Span, ToolCall
 from apps.activity.recording.applying import attributes_under
 from apps.activity.recording.policy import MODES, Policy, Rule, Subject
 from apps.activity.recording.redaction import redacted
@@ -18,7 +19,7 @@ from apps.identity.models import LedgerEntry
 from apps.identity.roles import Role
 from apps.kit.errors import Conflict, InvalidInput, NotPermitted
 from tests import factories
-from tests.activity.otlp import drain, log_request, post, request, span, tool_span
+from tests.activity.otlp import attribute, drain, log_request, post, request, span, tool_span
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SECRET = "anna.kern@example.org"
@@ -74,6 +75,22 @@ def test_content_is_gone_before_it_is_stored(mode: str, token: str) -> None:
     if mode == "hashed":
         assert calls[0].arguments["email"].startswith("hmac:")
         assert len({*calls[0].arguments.values()}) == 2
+
+
+@pytest.mark.parametrize("mode", ["redacted", "hashed", "none"])
+def test_what_a_resource_says_of_a_person_is_gone_and_what_names_the_software_stays(
+    mode: str, token: str
+) -> None:
+    set_policy(mode)
+    told = ExportTraceServiceRequest.FromString(request([tool_span()]))
+    for name, value in {"user.email": SECRET, "process.command_line": f"mail --to {SECRET}"}.items():
+        told.resource_spans[0].resource.attributes.append(attribute(name, value))
+    for _ in range(2):
+        post(told.SerializeToString(), token)
+    resource = Resource.objects.get()
+    assert SECRET not in str(resource.attributes)
+    assert resource.attributes["service.name"] == "order-desk"
+    assert set(Span.objects.values_list("resource_id", flat=True)) == {resource.pk}
 
 
 def test_full_costs_nothing_and_changes_nothing(token: str) -> None:

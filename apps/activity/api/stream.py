@@ -67,16 +67,16 @@ async def _events(watcher: Watcher) -> AsyncIterator[bytes]:
     with TAIL.reader() as news:
         while True:
             now = time.monotonic()
-            if now - rechecked >= RECHECK_S:
-                if not await watcher.refresh():
-                    yield b"event: end\ndata: {}\n\n"
-                    return
-                rechecked = now
             news.clear()
             try:
+                if now - rechecked >= RECHECK_S:
+                    if not await watcher.refresh():
+                        yield b"event: end\ndata: {}\n\n"
+                        return
+                    rechecked = now
                 told = await watcher.next()
             except (OperationalError, InterfaceError):
-                told = None
+                told = None  # the database is away: the reader stays, and goes on from its position
             if told is not None:
                 spoke = now
                 yield _worded(told)

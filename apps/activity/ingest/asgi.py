@@ -45,6 +45,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 R = TypeVar("R")
 READERS = 2
 LARGE, LARGE_JSON, LARGE_GZIP = 1024 * 1024, 32 * 1024, 16 * 1024  # about 10 ms of reading each
+LARGE_CONTENT = 16 * 1024  # about 10 ms of leaving out what may not be recorded
 WAYS: dict[str, Way] = {**otlp.WAYS, **openai_traces.WAYS, **hooks.WAYS, **events.WAYS}
 
 
@@ -59,9 +60,10 @@ class Door:
     aside: ThreadPoolExecutor
     recorder: Recorder
 
-    async def take(self, batch: Batch) -> None:
-        """Return once what may be recorded of `batch` is durable."""
-        self.recorder.apply(batch)
+    async def take(self, batch: Batch, size: int) -> None:
+        """Return once what may be recorded of `batch`, which came as `size` bytes, is durable."""
+        large = size > LARGE_CONTENT and not self.recorder.leaves_all
+        await self.run(self.recorder.apply, batch, large=large)
         await self.writer.write(batch)
 
     async def run(self, function: Callable[..., R], *arguments: Any, large: bool) -> R:
@@ -134,7 +136,7 @@ async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, way: W
         large = len(body) > (LARGE if kind == PROTOBUF else LARGE_JSON)
         heard = Heard(kind, headers, body, source_id)
         answer = await _door.run(_understood, way, heard, large=large)
-        await _door.take(answer.batch)
+        await _door.take(answer.batch, len(body))
         return answer
 
 

@@ -52,7 +52,7 @@ class Export:
         with self._door.budget.share() as share:
             share.grow_to(size * PROTOBUF_WEIGHT)
             batch = await self._door.run(self._signal.rows_of, request, source_id, large=size > LARGE)
-            await self._door.take(batch)
+            await self._door.take(batch, size)
         return responded(self._signal, batch)
 
 

@@ -115,14 +115,18 @@ def origins(
 ) -> Iterator[tuple[Origin, Any]]:
     """Each scope of a resource with its items (spans, records, metrics); the resource goes into the batch."""
     described = plain_attributes(resource.attributes)
-    digest = blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
-    resource_id, received_at = UUID(bytes=digest), moment(time.time_ns())
+    resource_id, received_at = resource_key(described), moment(time.time_ns())
     batch.resources[resource_id] = described
     for scope in scopes:
         name, version = clean(scope.scope.name)[:LONGEST_NAME], clean(scope.scope.version)[:LONGEST_NAME]
         dialect = dialect_of(name, version)
         origin = Origin(source_id, received_at, resource_id, described, name, version, dialect)
         yield origin, getattr(scope, items)
+
+
+def resource_key(described: dict[str, Any]) -> UUID:
+    """The id of a resource, made of what it says."""
+    return UUID(bytes=blake2b(orjson.dumps(described, option=orjson.OPT_SORT_KEYS), digest_size=16).digest())
 
 
 def add(reader: Callable[[Any, Origin], Row], record: Any, origin: Origin, batch: Batch) -> None:

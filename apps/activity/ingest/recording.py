@@ -17,9 +17,9 @@ import psycopg
 
 from apps.activity.ingest.connecting import connect
 from apps.activity.ingest.errors import NotDurable
-from apps.activity.ingest.normalise import BODY, Batch
+from apps.activity.ingest.normalise import BODY, Batch, resource_key
 from apps.activity.ingest.rows import Row
-from apps.activity.recording.applying import attributes_under, treatment
+from apps.activity.recording.applying import attributes_under, resource_under, treatment
 from apps.activity.recording.policy import FULL, HASHED, NONE, Policy, Subject, policy_of
 
 FRESH_S = 3.0
@@ -56,34 +56,44 @@ class Recorder:
 
     def __init__(self, dsn: str, key: bytes, timeout_s: float) -> None:
         self._dsn, self._key, self._timeout_s = dsn, key, timeout_s
-        self._policy: Policy | None = None
-        self._facts = Facts()
+        self._held: tuple[Policy, Facts] | None = None  # always of one reading
         self._read_at = 0.0
         self._lock = asyncio.Lock()
 
     async def refresh(self) -> None:
         """Read the policy anew when it is old; NotDurable when it was never read and cannot be."""
-        if self._policy is not None and time.monotonic() - self._read_at < FRESH_S:
+        if self._held is not None and time.monotonic() - self._read_at < FRESH_S:
             return
         async with self._lock:
-            if self._policy is not None and time.monotonic() - self._read_at < FRESH_S:
+            if self._held is not None and time.monotonic() - self._read_at < FRESH_S:
                 return
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    self._policy, self._facts = await self._read()
+                    self._held = await self._read()
             except (psycopg.Error, OSError) as error:
-                if self._policy is None:
+                if self._held is None:
                     raise NotDurable("the database does not answer", retry_after_s=2) from error
             self._read_at = time.monotonic()
 
+    @property
+    def leaves_all(self) -> bool:
+        """Whether `apply` changes nothing, and costs nothing."""
+        return self._held is None or self._held[0].is_full
+
     def apply(self, batch: Batch) -> None:
-        """Leave in the rows what may be recorded of them."""
-        if self._policy is None or self._policy.is_full:
+        """Leave in the rows, and in the resources they refer to, what may be recorded of them."""
+        if self._held is None or self._held[0].is_full:
             return
+        policy, facts = self._held
+        resources: dict[tuple[UUID | None, str], UUID | None] = {}
+        told, batch.resources = batch.resources, {}
         for at, row in enumerate(batch.rows):
-            mode = self._policy.mode_for(self._facts.subject(row))
+            mode = policy.mode_for(facts.subject(row))
+            of = (row.resource_id, mode)
+            if of not in resources:
+                resources[of] = _keep_resource(mode, told, row.resource_id, batch, self._key)
             if mode != FULL:
-                batch.rows[at] = row_under(mode, row, self._key)
+                batch.rows[at] = row_under(mode, row, self._key)._replace(resource_id=resources[of])
 
     async def _read(self) -> tuple[Policy, Facts]:
         connection = await connect(self._dsn, self._timeout_s)
@@ -104,6 +114,18 @@ def row_under(mode: str, row: Row, key: bytes) -> Row:
         named = treatment(mode, key)(row.name) if mode not in (HASHED, NONE) else "log record"
         return row._replace(attributes=attributes, name=named)
     return row._replace(attributes=attributes)
+
+
+def _keep_resource(
+    mode: str, told: dict[UUID, dict[str, Any]], resource_id: UUID | None, batch: Batch, key: bytes
+) -> UUID | None:
+    """Put what may be recorded of a resource into the batch; returns its id, which is made of its content."""
+    if resource_id is None or resource_id not in told:
+        return resource_id
+    kept = told[resource_id] if mode == FULL else resource_under(mode, told[resource_id], key)
+    kept_id = resource_id if mode == FULL else resource_key(kept)
+    batch.resources[kept_id] = kept
+    return kept_id
 
 
 async def _all(connection: psycopg.AsyncConnection[Any], query: str) -> list[Any]:

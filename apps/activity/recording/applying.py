@@ -27,6 +27,16 @@ STRUCTURAL = frozenset({
     "event.sequence", "gen_ai.tool.type", "gen_ai.response.id", "gen_ai.response.finish_reasons", "span_data>type",
     "gen_ai.output.type", "gen_ai.agent.id", "request_id", "prompt.id", "terminal.type", "server.address", MARK,
 })  # fmt: skip
+# What a resource says of the software, not of a person: the rest is content like any other text.
+OF_SOFTWARE = (
+    "service.",
+    "telemetry.",
+    "deployment.",
+    "chancery.",
+    "process.runtime.",
+    "os.type",
+    "host.arch",
+)
 ALSO_READ = ("node_name", "tool_status", "success", "decision")
 HASH = re.compile(r"^hmac:[0-9a-f]{24}$")
 DEEPEST = 40
@@ -38,6 +48,9 @@ class Kept:
 
     whole: frozenset[str]
     inside: Mapping[str, frozenset[str]]
+
+
+NOTHING_KEPT = Kept(frozenset(), {})
 
 
 @lru_cache(maxsize=64)
@@ -65,6 +78,17 @@ def attributes_under(mode: str, attributes: Mapping[str, Any], dialect: str, key
     found = {}
     for name, value in attributes.items():
         told = _attribute(name, value, mode, kept, treat)
+        if told is not None:
+            found[name] = told
+    return found | {MARK: mode}
+
+
+def resource_under(mode: str, attributes: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """The attributes of a resource as they may be stored: what names the software stays, the rest is content."""
+    treat = treatment(mode, key)
+    found = {}
+    for name, value in attributes.items():
+        told = value if name.startswith(OF_SOFTWARE) else _attribute(name, value, mode, NOTHING_KEPT, treat)
         if told is not None:
             found[name] = told
     return found | {MARK: mode}
