@@ -19,6 +19,7 @@ from apps.activity.rollups.rolling import roll_up
 from apps.activity.words.indexing import index_words
 from apps.identity.audit import acting_by_itself
 from apps.kit.embeddings import local_embedder, model_name
+from apps.kit.errors import Unavailable
 
 SCORES_FOR_S = 20.0
 INDEXES_FOR_S = 10.0
@@ -102,19 +103,24 @@ def index_calls() -> int:
     return done + read
 
 
-@shared_task(name="activity.keep_retention", time_limit=6 * 3600)
+@shared_task(name="activity.keep_retention")
 def keep_to_retention() -> int:
-    """Daily: archive and delete what is too old; returns how many days of tables went."""
-    return keep_retention().deleted_days
+    """Daily: archive and delete what is too old; returns how many days of tables went. What could not go is an error."""
+    done = keep_retention()
+    if done.faults:
+        raise Unavailable(
+            f"Kept longer than the rules say: {', '.join(done.faults)}.", code="activity.retention"
+        )
+    return done.deleted_days
 
 
-@shared_task(name="activity.erase", time_limit=900)
+@shared_task(name="activity.erase")
 def erase(erasure_id: str) -> int:
     """At once after somebody asked or confirmed: look for, or remove, a person's data; returns the steps made."""
     return run_erasure(UUID(erasure_id))
 
 
-@shared_task(name="activity.resume_erasures", time_limit=3600)
+@shared_task(name="activity.resume_erasures")
 def resume_erasures() -> int:
     """Every 15 seconds: go on with erasures that nobody moves; returns how many there were."""
     drop_forgotten()

@@ -28,7 +28,7 @@ def count_search_terms() -> int:
     return count_terms()
 
 
-@shared_task(name="agents.run_job", time_limit=3600, soft_time_limit=3500)
+@shared_task(name="agents.run_job")
 def run_curation_job(job_id: str) -> int:
     """Do what is left of a bulk edit, an import or an undo; returns how many items."""
     return run_job(UUID(job_id))
@@ -46,13 +46,13 @@ def resume_jobs() -> int:
     return len(stalled)
 
 
-@shared_task(name="agents.recalculate_risk", time_limit=3600, soft_time_limit=3500)
+@shared_task(name="agents.recalculate_risk")
 def recalculate_risk(policy_id: str) -> int:
     """Bring every agent under a risk policy that was applied; returns how many were worked on."""
     return recalculate(UUID(policy_id))
 
 
-@shared_task(name="agents.read_facts", time_limit=900, soft_time_limit=840)
+@shared_task(name="agents.read_facts")
 def read_facts() -> int:
     """Every ten minutes: read again what the record says of each agent's risk; returns how many agents."""
     return read_fleet()
@@ -70,7 +70,7 @@ def remind() -> int:
     return remind_owners()
 
 
-@shared_task(name="agents.send_mails", time_limit=1800, soft_time_limit=1700)
+@shared_task(name="agents.send_mails")
 def send_mails() -> int:
     """At once after a reminder, and every minute: send the mails that are due; returns how many."""
     return send_waiting_mails()
@@ -85,7 +85,7 @@ def push_connectors() -> int:
     return len(enabled)
 
 
-@shared_task(name="agents.push_connector", time_limit=3600, soft_time_limit=3500)
+@shared_task(name="agents.push_connector")
 def push_connector(connector_id: str) -> int:
     """Returns how many agents were sent."""
     connector = Connector.objects.filter(pk=UUID(connector_id)).first()

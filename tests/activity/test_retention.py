@@ -14,7 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
-from apps.activity.models import ArchiveFile, CallKey, GoneDay, Span, ToolCall, ToolHour
+from apps.activity.models import ArchiveFile, CallKey, GoneDay, RetentionRule, Span, ToolCall, ToolHour
 from apps.activity.retention import job
 from apps.activity.retention.archive import path_of
 from apps.activity.retention.job import keep_retention
@@ -164,6 +164,58 @@ def test_what_is_written_while_a_day_is_archived_is_not_lost(
     assert (Span.objects.count(), ArchiveFile.objects.count()) == (6, 0)
     assert keep_retention().deleted_rows == 4
     assert ArchiveFile.objects.get().rows == 4
+
+
+def test_a_day_that_cannot_go_keeps_no_other_and_is_told(token: str, partition: date) -> None:
+    old_spans(token)
+    old_spans(token, days=50)
+    keep("spans", 30)
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"]) as other:
+        other.execute(f"LOCK TABLE activity_span_p{partition:%Y%m%d} IN ACCESS SHARE MODE")
+        done = keep_retention()
+    assert (done.deleted_rows, done.faults) == (3, [f"activity_span of {partition}"])
+    assert RetentionRule.objects.get(of="spans").done_before is None
+    assert keep_retention().deleted_rows == 3
+    assert RetentionRule.objects.get(of="spans").done_before is not None
+
+
+def test_a_file_that_no_manifest_lists_is_gone_with_the_next_run(token: str, settings: Any) -> None:
+    old_spans(token)
+    keep("spans", 30, is_archived=True)
+    keep_retention()
+    folder = Path(settings.ARCHIVE_DIR) / "activity_span"
+    for name in ("activity_span-2026-01-01-deadbeef.parquet", "activity_span-2026-01-01-deadbeef.tmp"):
+        (folder / name).write_bytes(b"of a run that was killed")
+    keep_retention()
+    assert [path.name for path in folder.iterdir()] == [path_of(ArchiveFile.objects.get()).name]
+
+
+def test_where_content_has_an_end_the_archive_holds_none(token: str) -> None:
+    old_spans(token)
+    keep("spans", 30, is_archived=True)
+    keep("content", 30)
+    keep_retention()
+    rows = duckdb.sql(
+        f"SELECT attributes, name, tool_name FROM '{path_of(ArchiveFile.objects.get())}'"
+    ).fetchall()
+    assert len(rows) == 3
+    assert "gen_ai.tool.name" in rows[0][0]
+    assert "old" not in str(rows)
+    assert rows[0][2] == "lookup_order"
+
+
+def test_content_that_comes_after_its_end_is_not_kept(token: str) -> None:
+    key = {"gen_ai.tool.call.id": "call_late"}
+    post(request([tool_span(attributes=key)]), token)
+    drain()
+    as_if_heard(datetime.now(UTC) - timedelta(days=40))
+    keep("spans", 30)
+    keep("content", 30)
+    keep_retention()
+    post(request([tool_span(attributes=key | {"gen_ai.tool.call.result": CONTENT}, error="late")]), token)
+    drain()
+    call = ToolCall.objects.get()
+    assert (call.call_id, call.status, call.result, call.error_message) == ("call_late", "error", None, "")
 
 
 def test_content_goes_before_the_call_and_never_later_than_the_spans(token: str) -> None:

@@ -22,6 +22,7 @@ from apps.activity.pipeline.work import Work
 from apps.activity.recording.applying import MARK, attributes_under, treatment
 from apps.activity.recording.current import current_policy
 from apps.activity.recording.policy import FULL, Policy, Subject, strictest
+from apps.activity.retention.horizon import content_since
 from apps.agents.models import Agent, Tool
 from apps.identity.models import Principal
 from apps.kit.ids import first_id_at
@@ -58,7 +59,11 @@ class Known:
 
 
 def keep_to_policy(work: Work, spans: Sequence[SpanView]) -> None:
-    """Leave in calls and in the spans around them what may be recorded of their agents."""
+    """Leave in calls and in the spans around them what may be recorded of their agents, and is not too old for it."""
+    forgotten = first_id_at(content_since())
+    for pk, call in work.all().items():
+        if pk < forgotten:
+            call.arguments, call.result, call.error_message = None, None, ""
     policy = current_policy()
     if policy.is_full:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,10 +12,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from apps.activity.models import ArchiveFile
+from apps.activity.models import ArchiveFile, RetentionRule
 from apps.activity.retention import parquet
+from apps.activity.retention.contentless import without_content
 from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.ids import new_id
+
+logger = logging.getLogger(__name__)
 
 
 def path_of(file: ArchiveFile) -> Path:
@@ -22,11 +26,15 @@ def path_of(file: ArchiveFile) -> Path:
 
 
 def write_file(table: str, day: date) -> ArchiveFile:
-    """The day as a file; the entry is not saved yet. A file that is never entered is no part of the archive."""
+    """The day as a file; the entry is not saved yet. A file that is never entered is no part of the archive.
+
+    Where content is kept for some days only, the archive, which has no end, is written without it.
+    """
     key = new_id()
     name = f"{table}/{table}-{day:%Y-%m-%d}-{key.hex[-8:]}.parquet"
     path = Path(settings.ARCHIVE_DIR) / name
-    parquet.write_day(table, day, path)
+    has_end = RetentionRule.objects.filter(of=RetentionRule.Of.CONTENT).exclude(days=None).exists()
+    parquet.write_day(table, day, path, without_content(table) if has_end else {})
     return _entry(key, table, day, name)
 
 
@@ -47,6 +55,21 @@ def remove_replaced() -> int:
             path.unlink()
             gone += 1
     return gone
+
+
+def remove_unlisted() -> int:
+    """Delete what lies in the archive's folder and is no part of it, half written files too; returns how many.
+
+    Nobody would find a person's data there. To be called by whoever has the turn: nobody else writes then.
+    """
+    folder = Path(settings.ARCHIVE_DIR)
+    listed = set(ArchiveFile.objects.values_list("name", flat=True))
+    found = [path for kind in ("*/*.parquet", "*/*.tmp") for path in folder.glob(kind)]
+    unlisted = [path for path in found if str(path.relative_to(folder)) not in listed]
+    for path in unlisted:
+        logger.warning("%s is in no manifest: deleted", path.name)
+        path.unlink()
+    return len(unlisted)
 
 
 @transaction.atomic

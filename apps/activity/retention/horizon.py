@@ -6,10 +6,16 @@ from datetime import UTC, datetime, timedelta
 
 from django.db.models import Max
 
-from apps.activity.models import GoneDay
+from apps.activity.models import GoneDay, RetentionRule
 
 SUMMED = ("activity_toolcall", "activity_answer")
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def content_since() -> datetime:
+    """Calls heard of before have no content any more, and take none; 1970 while all have theirs."""
+    rule = RetentionRule.objects.filter(of=RetentionRule.Of.CONTENT).exclude(days=None).first()
+    return rule.done_before if rule is not None and rule.done_before else BEGINNING
 
 
 def complete_since() -> datetime:

@@ -7,23 +7,29 @@ leaves at most a file that nobody lists. A day into which something was written 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from django.db import connection, transaction
+import duckdb
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from apps.activity.models import ArchiveFile, GoneDay, RetentionRule
-from apps.activity.retention.archive import enter_file, path_of, write_file
+from apps.activity.retention.archive import enter_file, path_of, remove_unlisted, write_file
 from apps.activity.retention.days import bounds, days_before, delete_day, hold_still, measure, midnight
 from apps.activity.retention.turn import whole_turn
-from apps.activity.rollups.rolling import roll_up
+from apps.activity.rollups.rolling import roll_up_before
 from apps.identity.services.ledger import record_act, system_principal
 from apps.kit.ids import first_id_at
 
 logger = logging.getLogger(__name__)
 OF_CALLS = ("activity_toolcall", "activity_answer", "activity_callwords")
 NEVER_ARCHIVED = ("activity_callwords",)
+# Spans before calls, calls before content: what is deleted need not be emptied.
+ORDER = Case(*[When(of=of, then=Value(at)) for at, of in enumerate(("spans", "calls", "content"))])
 FORGET_KEYS = "DELETE FROM activity_callkey WHERE call_id < %s"
 FORGET_CONTENT = """
 UPDATE activity_toolcall SET arguments = NULL, result = NULL, error_message = '' WHERE id IN (
@@ -39,29 +45,46 @@ FORGET_WORDS = "DELETE FROM activity_callwords WHERE id >= %s AND id < %s"
 
 @dataclass
 class Kept:
-    """What one run did."""
+    """What one run did. `faults` are days, or whole classes, that were left for the next run; the log says why."""
 
     deleted_days: int = 0
     deleted_rows: int = 0
     files: int = 0
     emptied_calls: int = 0
+    faults: list[str] = field(default_factory=list)
 
 
 def keep_retention(now: datetime | None = None) -> Kept:
     """Do what the rules say as of `now`."""
     today = (now or timezone.now()).date()
-    rules = {rule.of: rule for rule in RetentionRule.objects.exclude(days=None)}
     done = Kept()
-    if rule := rules.get(RetentionRule.Of.SPANS):
-        _forget_days(("activity_span",), rule, today, done)
-    if rule := rules.get(RetentionRule.Of.CALLS):
-        while roll_up(pacing=False):
-            continue  # what is about to go has to be in the sums
-        _forget_days(OF_CALLS, rule, today, done)
-        _forget_keys(_cutoff(rule, today))
-    if rule := rules.get(RetentionRule.Of.CONTENT):
-        done.emptied_calls = _forget_content(rule, _cutoff(rule, today))
+    with whole_turn():
+        remove_unlisted()  # of a run that was killed between file and manifest
+    for rule in RetentionRule.objects.exclude(days=None).order_by(ORDER):
+        with _on_its_own(rule.get_of_display(), done):
+            HOW[rule.of](rule, today, done)
     return done
+
+
+def _forget_spans(rule: RetentionRule, today: date, done: Kept) -> None:
+    _forget_days(("activity_span",), rule, today, done)
+
+
+def _forget_calls(rule: RetentionRule, today: date, done: Kept) -> None:
+    cutoff = _cutoff(rule, today)
+    roll_up_before(midnight(cutoff))  # what is about to go has to be in the sums
+    _forget_days(OF_CALLS, rule, today, done)
+    _forget_keys(cutoff)
+
+
+@contextmanager
+def _on_its_own(what: str, done: Kept) -> Iterator[None]:
+    """One day that cannot go, or one class, does not keep the others."""
+    try:
+        yield
+    except (DatabaseError, OSError, duckdb.Error):
+        logger.exception("%s: left for the next run", what)
+        done.faults.append(what)
 
 
 def _cutoff(rule: RetentionRule, today: date) -> date:
@@ -70,13 +93,15 @@ def _cutoff(rule: RetentionRule, today: date) -> date:
 
 
 def _forget_days(tables: tuple[str, ...], rule: RetentionRule, today: date, done: Kept) -> None:
+    faults = len(done.faults)
     for table in tables:
         is_archived = rule.is_archived and table not in NEVER_ARCHIVED
         for day in days_before(table, _cutoff(rule, today)):
-            with whole_turn():
+            with _on_its_own(f"{table} of {day}", done), whole_turn():
                 done.deleted_days += _forget_day(table, day, is_archived, done)
-    rule.done_before = midnight(_cutoff(rule, today))
-    rule.save(update_fields=["done_before"])
+    if len(done.faults) == faults:
+        rule.done_before = midnight(_cutoff(rule, today))
+        rule.save(update_fields=["done_before"])
 
 
 def _forget_day(table: str, day: date, is_archived: bool, done: Kept) -> bool:
@@ -126,18 +151,25 @@ def _forget_keys(cutoff: date) -> None:
         cursor.execute(FORGET_EFFECTS, [first_id_at(midnight(cutoff))])
 
 
-def _forget_content(rule: RetentionRule, cutoff: date) -> int:
+def _forget_content(rule: RetentionRule, today: date, done: Kept) -> None:
     """Empty the calls heard of before that day, in small transactions; the words for search go with them."""
+    cutoff = _cutoff(rule, today)
     low = first_id_at(rule.done_before) if rule.done_before else bounds(date(1970, 1, 1))[0]
-    high, emptied = first_id_at(midnight(cutoff)), 0
+    high = first_id_at(midnight(cutoff))
     with connection.cursor() as cursor:
         while True:
             cursor.execute(FORGET_CONTENT, [low, high])
             if not cursor.rowcount:
                 break
-            emptied += cursor.rowcount
+            done.emptied_calls += cursor.rowcount
         cursor.execute(FORGET_WORDS, [low, high])
         cursor.execute(FORGET_FOUND, [low, high])
     rule.done_before = midnight(cutoff)
     rule.save(update_fields=["done_before"])
-    return emptied
+
+
+HOW = {
+    RetentionRule.Of.SPANS: _forget_spans,
+    RetentionRule.Of.CALLS: _forget_calls,
+    RetentionRule.Of.CONTENT: _forget_content,
+}

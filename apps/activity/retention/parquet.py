@@ -34,13 +34,14 @@ LIMITS = "SET memory_limit = '512MB'; SET threads = 1; SET preserve_insertion_or
 LARGEST_LINE = 64 * 1024 * 1024
 
 
-def write_day(table: str, day: date, path: Path) -> None:
-    """Write the day's rows in order of their ids; the file is whole or not there."""
+def write_day(table: str, day: date, path: Path, instead: Mapping[str, sql.Composable]) -> None:
+    """Write the day's rows in order of their ids; the file is whole or not there. `instead` are expressions that
+    stand for columns."""
     columns = _columns(table)
     told = path.with_suffix(".csv.tmp")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        _copy(table, day, columns, told)
+        _copy(table, day, columns, told, instead)
         _convert(columns, told, path)
     finally:
         told.unlink(missing_ok=True)
@@ -105,10 +106,17 @@ def _columns(table: str) -> list[tuple[str, str]]:
         return list(cursor.fetchall())
 
 
-def _copy(table: str, day: date, columns: Sequence[tuple[str, str]], to: Path) -> None:
+def _copy(
+    table: str,
+    day: date,
+    columns: Sequence[tuple[str, str]],
+    to: Path,
+    instead: Mapping[str, sql.Composable],
+) -> None:
     """The day as CSV, readable for nobody else."""
     told = sql.SQL(", ").join(
-        sql.SQL(KINDS.get(kind, ("{}", ""))[0]).format(sql.Identifier(name)) for name, kind in columns
+        sql.SQL(KINDS.get(kind, ("{}", ""))[0]).format(instead.get(name, sql.Identifier(name)))
+        for name, kind in columns
     )
     low, high = bounds(day)
     query = sql.SQL(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Max
 
 from apps.activity.models import RollupMark
 from apps.activity.retention.horizon import complete_since
@@ -23,8 +24,11 @@ AT_ONCE = 50
 MOST_PLACES = 5000
 PAUSE_FACTOR, LONGEST_PAUSE_S = 20.0, 60.0
 MOST_REMEMBERED = 10_000
+END, LAST = datetime(9999, 1, 1, tzinfo=UTC), (1 << 63) - 1
 Place = tuple[str, UUID, datetime]
-WAITING = 'SELECT "of", agent_id, hour FROM activity_rollupmark GROUP BY 1, 2, 3 ORDER BY min(id) LIMIT %s'
+WAITING = """
+SELECT "of", agent_id, hour FROM activity_rollupmark WHERE hour < %s AND id <= %s GROUP BY 1, 2, 3 ORDER BY min(id) LIMIT %s
+"""
 WANTED = "unnest(%s::uuid[], %s::timestamptz[]) AS w (agent_id, hour)"
 HERE = "c.agent_id = w.agent_id AND c.started_at >= w.hour AND c.started_at < w.hour + interval '1 hour'"
 TAKE = f"""
@@ -81,11 +85,23 @@ _paused_until: dict[Place, float] = {}
 def roll_up(*, pacing: bool = True) -> int:
     """Sum marked hours, the longest marked first; returns how many. 0 too when another is at it."""
     places = [place for place in _waiting() if not pacing or _paused_until.get(place, 0) <= time.monotonic()]
+    return _sum_all(places)
+
+
+def roll_up_before(moment: datetime) -> int:
+    """Sum every hour before `moment` that is marked by now, waiting for whoever is at it; returns how many."""
+    marked, done = _last_mark(), 0
+    while places := _waiting(before=moment, marked_upto=marked):
+        done += _sum_all(places, waits=True)
+    return done
+
+
+def _sum_all(places: Sequence[Place], *, waits: bool = False) -> int:
     done = 0
     for of in SUMS:
         some = [place for place in places if place[0] == of]
         for at in range(0, len(some), AT_ONCE):
-            done += _sum(of, some[at : at + AT_ONCE])
+            done += _sum(of, some[at : at + AT_ONCE], waits=waits)
     return done
 
 
@@ -99,27 +115,31 @@ def rebuild() -> int:
         for of, table in (("calls", "activity_toolcall"), ("answers", "activity_answer")):
             cursor.execute(f"DELETE FROM {SUMS[of][0]} WHERE hour >= %s", [since])  # noqa: S608
             cursor.execute(MARK_ALL.format(table=table), [of, since])
-    done = 0
-    while some := roll_up(pacing=False):
-        done += some
-    return done
+    return roll_up_before(END)
 
 
-def _waiting() -> list[Place]:
+def _last_mark() -> int:
+    return RollupMark.objects.aggregate(last=Max("pk"))["last"] or 0
+
+
+def _waiting(before: datetime = END, marked_upto: int = LAST) -> list[Place]:
     with connection.cursor() as cursor:
-        cursor.execute(WAITING, [MOST_PLACES])
+        cursor.execute(WAITING, [before, marked_upto, MOST_PLACES])
         return [(of, agent_id, hour) for of, agent_id, hour in cursor.fetchall()]
 
 
 @transaction.atomic
-def _sum(of: str, places: Sequence[Place]) -> int:
+def _sum(of: str, places: Sequence[Place], *, waits: bool = False) -> int:
     """Whatever these marks tell of is committed, so that the sums see it: marks are taken before calls are read."""
     started = time.monotonic()
     table, summing = SUMS[of]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
-            return 0
+        if waits:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        else:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+            if not cursor.fetchone()[0]:
+                return 0
         wanted: list[Any] = [[agent_id for _, agent_id, _ in places], [hour for _, _, hour in places]]
         cursor.execute(TAKE, [*wanted, of])
         since = complete_since()
