@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from apps.activity import queries
@@ -17,10 +19,11 @@ from apps.activity.rollups.queries import activity_of, calls_per_day
 from apps.agents.views.doors import visible_agent
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
+from apps.kit.ids import first_id_at
 from apps.kit.ui.paging import page_of
 from apps.kit.ui.trends import trend_chart
 
-FEED_ROWS = 100
+FEED_ROWS, FEED_DAYS = 100, 7
 
 
 @require_safe
@@ -28,7 +31,8 @@ FEED_ROWS = 100
 def feed(request: PageRequest) -> HttpResponse:
     """The live feed: the last calls, then whatever comes, over a WebSocket."""
     position = queries.last_position()  # before the calls: what comes in between, the socket brings
-    known = ToolCall.objects.visible_to(request.actor).filter(position__lte=position)
+    since = first_id_at(timezone.now() - timedelta(days=FEED_DAYS))
+    known = ToolCall.objects.visible_to(request.actor).filter(position__lte=position, pk__gte=since)
     narrowed = CallFilter(request.GET, known.select_related("agent"))
     calls = list(narrowed.qs.order_by("-position")[:FEED_ROWS])
     for call in calls:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -14,10 +15,10 @@ from apps.activity.chains.steps import Edge, Link, Step
 from apps.activity.effects.queries import EffectView, effect_of
 from apps.activity.models import ToolCall
 from apps.identity.models import Principal
-from apps.kit.ids import id_or_none
+from apps.kit.ids import first_id_at, id_or_none, time_of
 from apps.kit.ui.formats import milliseconds, percent
 
-USUAL_OF = 200
+USUAL_OF, USUAL_DAYS = 200, 30
 LEAST_FOR_USUAL = 10
 MOST_SHOWN = 12
 LONGEST_SHOWN = 8_000
@@ -81,11 +82,12 @@ def _verdicts(call: ToolCall | None) -> list[tuple[str, str, str]]:
 
 
 def usual_of(call: ToolCall, *, actor: Principal) -> list[str]:
-    """Where a call stands among the 200 calls of the same tool that its agent made before it; one query."""
+    """Where a call stands among the 200 calls of the same tool that its agent made in the 30 days before; one query."""
     if call.agent_id is None:
         return ["Nobody knows yet whose call it is, so nothing is usual for it."]
+    since = first_id_at(time_of(call.pk) - timedelta(days=USUAL_DAYS))
     same = ToolCall.objects.visible_to(actor).filter(
-        agent_id=call.known_agent_id, tool_name=call.tool_name, pk__lt=call.pk
+        agent_id=call.known_agent_id, tool_name=call.tool_name, pk__lt=call.pk, pk__gte=since
     )
     before = list(same.order_by("-pk").values_list("duration_ms", "status")[:USUAL_OF])
     if len(before) < LEAST_FOR_USUAL:

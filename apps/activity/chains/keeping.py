@@ -12,14 +12,14 @@ from hashlib import blake2b
 from time import monotonic
 from uuid import UUID
 
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Sum
 
 from apps.activity.chains.blame import Ranking, rank
 from apps.activity.chains.reading import Run, calls_of, read_run
 from apps.activity.models import ToolCall
 from apps.identity.models import Principal
 
-MOST_KEPT = 8
+MOST_KEPT, MOST_LOOKED_AT = 8, 10_000
 KEPT_S = 60.0
 Key = tuple[UUID, str, bytes]
 
@@ -56,10 +56,10 @@ def judged_run(conversation: str, *, actor: Principal) -> Judged:
 
 
 def _fingerprint(conversation: str, actor: Principal) -> bytes:
-    """Changes with every call of the run, and with what of it the actor may see; three queries at most."""
+    """Changes with every call of the run, and with what of it the actor may see; three queries at most. Of a run
+    beyond any bound, its newest calls tell."""
     digest = blake2b(digest_size=16)
-    for pk in calls_of(conversation, actor=actor).order_by("pk").values_list("pk", flat=True):
-        digest.update(pk.bytes)
-    everybody = ToolCall.objects.filter(conversation_id=conversation)
-    digest.update(repr(everybody.aggregate(calls=Count("pk"), last=Max("position"))).encode())
+    for calls in (calls_of(conversation, actor=actor), ToolCall.objects.filter(conversation_id=conversation)):
+        newest = calls.order_by("-pk").only("pk", "position")[:MOST_LOOKED_AT]
+        digest.update(repr(newest.aggregate(Count("pk"), Sum("position"), Max("position"))).encode())
     return digest.digest()

@@ -7,7 +7,7 @@ leaves at most a file that nobody lists. A day into which something was written 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -168,7 +168,7 @@ def _forget_content(rule: RetentionRule, today: date, done: Kept) -> None:
     rule.save(update_fields=["done_before"])
 
 
-HOW = {
+HOW: Mapping[str, Callable[[RetentionRule, date, Kept], None]] = {
     RetentionRule.Of.SPANS: _forget_spans,
     RetentionRule.Of.CALLS: _forget_calls,
     RetentionRule.Of.CONTENT: _forget_content,
