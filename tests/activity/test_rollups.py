@@ -23,7 +23,7 @@ from apps.activity.words.indexing import index_words
 from apps.agents.models import Agent, ModelEndpoint
 from apps.identity.roles import Role
 from tests import factories
-from tests.activity.otlp import drain, post, request, span, tool_span
+from tests.activity.otlp import drain, log_request, post, request, span, tool_span
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOUR_NS = 3_600_000_000_000
@@ -116,6 +116,22 @@ def chat(**told: Any) -> Any:
         {"gen_ai.operation.name": "chat", "gen_ai.agent.name": "order_agent", "gen_ai.response.model": "m-1",
          "gen_ai.usage.input_tokens": 1000, "gen_ai.usage.output_tokens": 200, **told},
     )  # fmt: skip
+
+
+def test_answers_that_claude_code_tells_in_its_log_alone_are_counted_with_their_cost(token: str) -> None:
+    told = {
+        "session.id": "s-1", "model": "claude-x", "input_tokens": 100, "output_tokens": 20, "cost_usd": 0.125,
+    }  # fmt: skip
+    body = log_request("claude_code.api_request", told)
+    for _ in range(2):
+        post(body, token, "/v1/logs")
+    post(log_request("claude_code.user_prompt", {"prompt_length": 20}), token, "/v1/logs")
+    drain()
+    roll_up(pacing=False)
+    hour = ModelHour.objects.get()
+    assert (hour.answers, hour.input_tokens, hour.output_tokens) == (1, 100, 20)
+    assert (hour.cost_usd_micros, hour.unpriced, hour.model) == (125_000, 0, "claude-x")
+    assert Agent.objects.get().name == "claude-code"
 
 
 def test_answers_are_counted_once_with_the_cost_the_client_told_or_the_catalogue_knows(token: str) -> None:

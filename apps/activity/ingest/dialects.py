@@ -114,6 +114,7 @@ class Dialect:
     model_spans: frozenset[str] = frozenset()
     tool_events: frozenset[str] = frozenset()
     model_events: frozenset[str] = frozenset()
+    untraced_model_events: frozenset[str] = frozenset()  # within a trace its spans tell the same
     runs: frozenset[str] = frozenset()  # records that tell of a run, unless they say that it failed
     service_is_agent: bool = False  # this client never names its agent: the service is the agent
 
@@ -179,6 +180,7 @@ DIALECTS: tuple[Dialect, ...] = (
         part_spans=frozenset({"claude_code.tool.execution", "claude_code.tool.blocked_on_user"}),
         model_spans=frozenset({"claude_code.llm_request"}),
         tool_events=frozenset({"tool_result", "tool_decision"}),
+        untraced_model_events=frozenset({"api_request"}),
         runs=frozenset({"claude_code.tool.execution", "tool_result", "PostToolUse"}),
         service_is_agent=True,
         reads={

@@ -198,7 +198,7 @@ def _log_row(record: Any, origin: Origin) -> Row:
         started_at=moment(time_ns) if time_ns else origin.received_at,
         ended_at=None,
         name=name[:LONGEST_NAME],
-        kind=_log_kind(name, attributes, origin.dialect),
+        kind=_log_kind(name, attributes, origin.dialect, is_traced=len(record.trace_id) == 16),
         status="unset",
     )
     return row_of(origin, attributes, own)
@@ -256,12 +256,12 @@ def _span_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
     return "model" if name in dialect.model_spans else "other"
 
 
-def _log_kind(name: str, attributes: dict[str, Any], dialect: Dialect) -> str:
+def _log_kind(name: str, attributes: dict[str, Any], dialect: Dialect, *, is_traced: bool) -> str:
     if name in dialect.tool_events:
         return "tool"
+    of_model = name in dialect.model_events or (name in dialect.untraced_model_events and not is_traced)
     # Codex tells of every event of an answer's stream; the one that carries tokens is the answer.
-    answered = name in dialect.model_events and number(attributes, dialect, "input_tokens") is not None
-    return "model" if answered else "other"
+    return "model" if of_model and number(attributes, dialect, "input_tokens") is not None else "other"
 
 
 def plain_attributes(pairs: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from uuid import UUID
 
+from apps.activity.ingest.dialects import named_dialect
 from apps.activity.pipeline.relatives import TraceKey
 from apps.activity.pipeline.reports import Report, framework_of, not_later_than_now
 from apps.activity.pipeline.trace import SpanView, Trace
@@ -41,14 +42,19 @@ def _in_traces(spans: Sequence[SpanView], traces: Mapping[TraceKey, Trace]) -> I
 
 
 def _in_logs(spans: Sequence[SpanView], reports: Sequence[Report]) -> Iterator[Answer]:
-    """Model log records, which name no agent: that of a call of the same conversation in this batch."""
+    """Model log records, most of which name no agent: that of a call of the same conversation in this batch, or the
+    service where it is the agent."""
     known = {
         (one.source_id, one.conversation_id): one for one in reports if one.complete and one.conversation_id
     }
     for span in spans:
         call = known.get((span.source_id, span.conversation_id))
-        if span.kind == "model" and span.signal == "log" and call is not None:
+        if span.kind != "model" or span.signal != "log":
+            continue
+        if call is not None:
             yield _sighting(span, call.agent_name, call.declared_agent_id), span
+        elif named_dialect(span.dialect).service_is_agent:
+            yield _sighting(span, span.agent_name, span.declared_agent_id), span
 
 
 def _sighting(span: SpanView, agent_name: str, declared_id: str) -> Sighting:
