@@ -370,6 +370,10 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.activity.api.openapi.add_events",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "PrincipalKindEnum": "apps.identity.models.Principal.Kind",
         "DataClassEnum": "apps.agents.models.DataClass",

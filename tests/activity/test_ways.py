@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import jsonschema
 import pytest
 
 from apps.activity.models import OutboxItem, Span, ToolCall
+from apps.identity.roles import Role
 from tests import factories
 from tests.activity.otlp import drain, post, post_all, request, tool_span
 
@@ -100,6 +102,26 @@ def test_each_event_of_a_batch_has_its_own_result(token: str) -> None:
     assert [one["status"] for one in answer["results"]] == ["accepted", *["rejected"] * 4]
     assert "com.example" in answer["results"][1]["detail"]
     assert Span.objects.count() == 1
+
+
+def test_events_are_in_the_api_s_own_description_as_they_are(token: str, client: Any) -> None:
+    client.force_login(factories.make_person(Role.VIEWER).person, backend="apps.identity.auth.PersonBackend")
+    told = client.get("/api/v1/schema?format=json").json()
+    door = told["paths"][EVENTS]["post"]
+    asked, answered = (
+        told["components"]["schemas"][name] for name in ("ActivityEvent", "ActivityEventsTaken")
+    )
+    jsonschema.validate(event(), asked)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(event() | {"type": "com.example"}, asked)
+    answer = send([event(), event() | {"time": "noon"}], token, BATCH).json()
+    jsonschema.validate(answer, answered | {"components": told["components"]})
+    refused = {
+        send(event(), "").status_code,
+        send({}, token).status_code,
+        send(event(), token, "text/plain").status_code,
+    }
+    assert {*map(str, refused), "200"} <= door["responses"].keys()
 
 
 def test_a_single_event_that_is_wrong_is_refused_as_a_problem(token: str) -> None:
