@@ -45,6 +45,12 @@ def curator(db: Any) -> Principal:
 
 
 @pytest.fixture
+def keeper(db: Any) -> Principal:
+    """Who may say what leaves the house."""
+    return factories.make_person(Role.ADMINISTRATOR)
+
+
+@pytest.fixture
 def tool(db: Any) -> Tool:
     return Tool.objects.create(name="refund_order", side_effect="write")
 
@@ -244,12 +250,12 @@ def desk(settings: Any) -> Iterator[Desk]:
 @pytest.mark.django_db(transaction=True)
 class TestAddresses:
     def test_an_address_is_asked_until_it_shows_it_or_the_time_is_over(
-        self, token: str, tool: Tool, curator: Principal, desk: Desk
+        self, token: str, tool: Tool, keeper: Principal, desk: Desk
     ) -> None:
         rule = Rule(
             60, address=Address(f"{desk.url}/refunds/{{result.id}}?of={{arguments.order}}"), condition=SETTLED
         )
-        declare_read_back(tool, Draft(rule, "s3cret"), actor=curator)
+        declare_read_back(tool, Draft(rule, "s3cret"), actor=keeper)
         settled, pending = (200, {"status": "settled"}), (200, {"status": "pending"})
         desk.answers = {
             "/refunds/A%2F1%3F?of=A-1": [(404, {}), pending, settled], "/refunds/B?of=A-1": [pending],
@@ -277,7 +283,7 @@ class TestAddresses:
         assert CallEffect.objects.get(why="says_otherwise").evidence == {"status": 200, "found": "pending"}
 
     def test_what_an_address_shows_is_kept_as_the_content_policy_lets(
-        self, token: str, tool: Tool, curator: Principal, desk: Desk
+        self, token: str, tool: Tool, keeper: Principal, desk: Desk
     ) -> None:
         set_content_policy(
             "redacted", (), actor=factories.make_person(Role.COMPLIANCE), reason="Data protection"
@@ -285,7 +291,7 @@ class TestAddresses:
         rule = Rule(
             60, address=Address(f"{desk.url}/refunds/{{result.id}}"), condition=Condition("exists", "to")
         )
-        declare_read_back(tool, Draft(rule), actor=curator)
+        declare_read_back(tool, Draft(rule), actor=keeper)
         desk.answers = {"/refunds/R-1": [(200, {"to": "anna.kern@example.org"})]}
         told(token, refund("one"))
         judge()
@@ -293,10 +299,10 @@ class TestAddresses:
         assert CallEffect.objects.get().evidence == {"status": 200, "found": "[e-mail]"}
 
     def test_an_inner_address_is_refused_when_it_is_declared_and_when_it_is_asked(
-        self, token: str, tool: Tool, curator: Principal, desk: Desk, settings: Any
+        self, token: str, tool: Tool, keeper: Principal, desk: Desk, settings: Any
     ) -> None:
         rule = Rule(60, address=Address(f"{desk.url}/refunds/{{result.id}}"))
-        declare_read_back(tool, Draft(rule), actor=curator)
+        declare_read_back(tool, Draft(rule), actor=keeper)
         settings.OUTGOING_ALLOW = []
         told(token, refund("one"))
         judge()
@@ -304,19 +310,21 @@ class TestAddresses:
         assert not desk.asked
         other = Tool.objects.create(name="pay", side_effect="irreversible")
         with pytest.raises(InvalidInput) as refused:
-            declare_read_back(other, Draft(rule), actor=curator)
+            declare_read_back(other, Draft(rule), actor=keeper)
         assert "address.url" in refused.value.fields
 
 
 @pytest.mark.django_db(transaction=True)
 class TestDeclaring:
     def test_a_change_is_a_version_in_the_ledger_and_a_secret_is_never_shown(
-        self, tool: Tool, curator: Principal, settings: Any
+        self, tool: Tool, curator: Principal, keeper: Principal, settings: Any
     ) -> None:
         settings.OUTGOING_ALLOW = ["erp.example.org", "evil.example.org"]
-        url, client = f"/api/v1/tools/{tool.pk}/read-back", factories.client_of(curator)
+        url, client = f"/api/v1/tools/{tool.pk}/read-back", factories.client_of(keeper)
         address = {"url": "https://erp.example.org/r/{result.id}"}
         assert client.get(url).status_code == 404
+        only_curates = factories.client_of(curator).put(url, {"address": address}, format="json")
+        assert only_curates.status_code == 403, "an address is told values of calls"
         made = client.put(url, {"address": address, "secret": "tok-123", "within_s": 30}, format="json")
         assert (made.status_code, made["ETag"], made.json()["has_secret"]) == (200, '"1"', True)
         stale = client.put(url, {"address": address, "within_s": 40}, format="json", HTTP_IF_MATCH='"7"')

@@ -58,7 +58,8 @@ class ReadBackForm(PlainForm):
     )  # fmt: skip
     address_url = forms.CharField(
         label="Address", max_length=LONGEST_URL, required=False,
-        help_text="Such as https://erp.example.org/refunds/{result.id}. Asked by GET.",
+        help_text="Such as https://erp.example.org/refunds/{result.id}. Asked by GET; it is told values of calls, so "
+        "declaring one takes the right to manage webhooks.",
     )  # fmt: skip
     address_status = forms.IntegerField(
         label="Expected status", required=False, help_text="200 unless you say."

@@ -63,6 +63,7 @@ def declare_read_back(
     require(actor, Permission.AGENTS_CURATE)
     check_rule(draft.rule)
     if draft.rule.is_asked:
+        require(actor, Permission.OUTGOING_MANAGE)  # the address is told values of calls
         _check_address(draft.rule.asked.url)
     with transaction.atomic():
         tool = _locked(tool)
