@@ -53,7 +53,11 @@ class Stack:
         return environment_of(self.folder)
 
     def pid_of(self, process: str) -> int:
-        return int(_control(self.folder).supervisor.getProcessInfo(process)["pid"])
+        control = _control(self.folder)
+        try:
+            return int(control.supervisor.getProcessInfo(process)["pid"])
+        finally:
+            control("close")()
 
     def kill(self, process: str) -> None:
         """kill -9; the supervisor starts it again."""
