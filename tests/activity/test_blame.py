@@ -69,6 +69,16 @@ def test_it_abstains_when_no_step_is_more_suspect_than_another() -> None:
     assert rank(build_chain([])).first is None
 
 
+def test_a_short_result_that_a_later_step_used_is_no_ground_for_suspicion() -> None:
+    run = [
+        called(1, "lookup_order", {"order": "ORD-100077"}, {"refund_id": "RF-778812"}),
+        called(2, "refund_order", {"refund": "RF-778812"}, None, status="error", error="boom"),
+    ]
+    first, *rest = rank(build_chain(run)).suspects
+    assert (first.at, len(rest)) == (1, 1)
+    assert "what it ran brought back next to nothing" not in rest[0].reasons
+
+
 def test_a_contradiction_outweighs_the_failures_that_follow_from_it() -> None:
     steps = [
         called(0, "find_account", {"customer": "CUS-558812"}, {"account": "ACC-77120034", "status": "closed", "limit": "5000"}),

@@ -67,6 +67,18 @@ def test_when_nobody_answers_the_fallback_does(fail_closed: bool, allowed: bool)
     assert (verdict.allowed, verdict.asked) == (allowed, False)
 
 
+@pytest.mark.parametrize("fail_closed", [False, True])
+def test_an_agent_that_the_server_does_not_know_is_refused(chancery: Chancery, fail_closed: bool) -> None:
+    chancery.statuses = [404, 404, 503]
+    client = Client(chancery.url, "key", fail_closed=fail_closed, agent_id="AGT-0412")
+    verdict = client.decide(CALL)
+    assert (verdict.allowed, verdict.code) == (False, "sdk.unknown_agent")
+    assert "AGT-0412" in verdict.reason
+    asking = AsyncClient(chancery.url, "key", fail_closed=fail_closed, agent_id="AGT-0412")
+    assert asyncio.run(asking.decide(CALL)).code == "sdk.unknown_agent"
+    assert client.decide(CALL).allowed is not fail_closed, "a server that stumbles leaves it to the fallback"
+
+
 def test_a_slow_server_is_waited_for_until_the_deadline_only(chancery: Chancery) -> None:
     chancery.slow_s = 5
     client = AsyncClient(chancery.url, "key", decision_timeout_s=0.2)

@@ -52,11 +52,11 @@ def signals_of(acts: Sequence[Act], request: str) -> list[Signals]:
     news = _new_values(acts, request)
     final = frozenset().union(*(act.specifics for act in acts[-LAST:])) if acts else frozenset()
     known: set[str] = set()
-    asked, found = terms_of(request), []
+    asked, found, used = terms_of(request), [], _used_later(acts)
     for at, act in enumerate(acts):
         found.append(
             _of_words(act)
-            | _of_doing(act)
+            | _of_doing(act, is_used=used[at])
             | _of_place(acts, at)
             | {
                 "reach_final": log1p(len(news[at] & final)) if at < len(acts) - LAST else 0.0,
@@ -85,11 +85,12 @@ def _of_words(act: Act) -> dict[str, float]:
     }
 
 
-def _of_doing(act: Act) -> dict[str, float]:
+def _of_doing(act: Act, *, is_used: bool) -> dict[str, float]:
+    """However little came back: what a later step uses was not nothing."""
     return {
         "acts": act.acts,
         "act_fails": act.acts and act.failed,
-        "act_empty": act.acts and not act.failed and 0 < len(act.came_back) < 70,
+        "act_empty": act.acts and not act.failed and not is_used and 0 < len(act.came_back) < 70,
     }
 
 
@@ -107,6 +108,16 @@ def _alike(one: Act, other: Act) -> float:
     """Jaccard index of the words of two steps."""
     both = len(one.terms & other.terms)
     return both / (len(one.terms) + len(other.terms) - both) if both else 0.0
+
+
+def _used_later(acts: Sequence[Act]) -> list[bool]:
+    """Whether any step afterwards names a value that this one brought back."""
+    later: set[str] = set()
+    found = []
+    for act in reversed(acts):
+        found.append(not later.isdisjoint(act.result_specifics))
+        later |= act.specifics
+    return found[::-1]
 
 
 def _new_values(acts: Sequence[Act], request: str) -> list[frozenset[str]]:

@@ -10,6 +10,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -172,6 +173,8 @@ class _Reporting:
         }
 
     def _verdict(self, response: httpx.Response) -> Verdict:
+        if response.status_code == HTTPStatus.NOT_FOUND:
+            return telling.unknown(self.options.agent_id)
         if response.status_code != 200:
             return self._not_asked(f"the server answered {response.status_code} {response.text[:200]}")
         return telling.answer(response.json())

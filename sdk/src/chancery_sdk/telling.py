@@ -74,6 +74,16 @@ def fallback(fail_closed: bool, why: str) -> Verdict:
     return Verdict("deny" if fail_closed else "allow", why, "sdk.not_asked", asked=False)
 
 
+def unknown(agent_id: str) -> Verdict:
+    """The answer when the server knows no such agent, or none that this key may ask about: no case for the fallback,
+    for a mistyped id would else be an agent that may do anything."""
+    return Verdict(
+        "deny",
+        f"Chancery knows no agent {agent_id or 'of this key'} that this key may ask about",
+        "sdk.unknown_agent",
+    )
+
+
 def question(call: Call, agent_id: str) -> dict[str, Any]:
     """The body of POST /api/v1/decisions."""
     told = {

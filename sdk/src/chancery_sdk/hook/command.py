@@ -17,6 +17,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Final
 
 from chancery_sdk.hook.post import NotAnswered, Server, post
@@ -110,6 +111,11 @@ def _decide(options: Options, told: dict[str, Any]) -> dict[str, Any]:
     try:
         return post(server, "/api/v1/decisions", question)
     except NotAnswered as error:
+        if error.status == HTTPStatus.NOT_FOUND:  # a mistyped id is no agent that may do anything
+            reason = (
+                f"Chancery knows no agent {options.agent_id or 'of this key'} that this key may ask about"
+            )
+            return {"outcome": "deny", "reason": reason, "code": "sdk.unknown_agent"}
         if not options.fail_closed:
             print(f"chancery: not asked, the call goes on: {error}", file=sys.stderr)
             return {"outcome": "allow"}

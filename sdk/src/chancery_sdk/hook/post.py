@@ -13,7 +13,11 @@ LONGEST_ANSWER: Final = 1024 * 1024
 
 
 class NotAnswered(Exception):
-    """The server could not be reached or refused; the message says which."""
+    """The server could not be reached or refused; the message says which, `status` what it answered."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def _answer(status: int, body: bytes) -> dict[str, Any]:
         told = {}
     if status != 200 or not isinstance(told, dict):
         detail = told.get("detail", "") if isinstance(told, dict) else ""
-        raise NotAnswered(f"the server answered {status}. {detail}".strip())
+        raise NotAnswered(f"the server answered {status}. {detail}".strip(), status)
     return told
 
 
