@@ -102,4 +102,9 @@ def _with_binary_ids(value: Any, depth: int) -> Any:
 def _id(text: Any) -> str:
     if not isinstance(text, str):
         raise Malformed("an id is not text")
-    return b64encode(bytes.fromhex(text)).decode()
+    try:
+        return b64encode(bytes.fromhex(text)).decode()
+    except ValueError as error:
+        raise Malformed(
+            f"{text!r:.60} is no id as OTLP writes it in JSON: hexadecimal, not base64"
+        ) from error

@@ -28,6 +28,7 @@ from apps.activity.ingest.errors import Malformed, NotDurable
 from apps.activity.ingest.normalise import Batch
 from apps.activity.ingest.rows import COLUMNS, TYPES, Row
 from apps.activity.ingest.settings import IngestSettings
+from apps.kit.ids import as_array
 
 logger = logging.getLogger(__name__)
 MOST_ROWS = 20_000
@@ -211,9 +212,7 @@ class Writer:
                 await cursor.execute(RESOURCES, [list(fresh), told])
             ids = await (_copy_new(cursor, rows) if staged else _copy(cursor, COPY, rows))
             for at in range(0, len(ids), MOST_IN_OUTBOX_ROW):
-                # As one text: a list would be turned into one piece by piece, at many times the cost.
-                several = ",".join([key.hex for key in ids[at : at + MOST_IN_OUTBOX_ROW]])
-                await cursor.execute(OUTBOX, [f"{{{several}}}"])
+                await cursor.execute(OUTBOX, [as_array(ids[at : at + MOST_IN_OUTBOX_ROW])])
         self._remember(key for waiting in group for key in waiting.batch.resources)
 
     def _remember(self, resources: Iterable[UUID]) -> None:

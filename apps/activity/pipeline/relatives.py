@@ -21,7 +21,7 @@ from django.db import connection
 from apps.activity.ingest.dialects import named_dialect
 from apps.activity.models import ToolCall
 from apps.activity.pipeline.trace import DEEPEST_WALK, SpanView, Trace
-from apps.kit.ids import first_id_at, time_of
+from apps.kit.ids import as_array, first_id_at, time_of
 
 TraceKey = tuple[UUID, bytes]
 AROUND = timedelta(days=1)
@@ -133,8 +133,12 @@ def _look_up(wanted: Iterable[Wanted], condition: str, columns: str = WHOLE) -> 
     if not distinct:
         return []
     arrays = [
-        [getattr(one, name) for one in distinct]
-        for name in ("source_id", "trace_id", "span_id", "at", "low", "high")
+        as_array(one.source_id for one in distinct),
+        [one.trace_id for one in distinct],
+        [one.span_id for one in distinct],
+        [one.at for one in distinct],
+        as_array(one.low for one in distinct),
+        as_array(one.high for one in distinct),
     ]
     return _views(LOOK_UP.format(columns=columns, condition=condition), arrays)
 

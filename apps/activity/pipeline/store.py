@@ -20,7 +20,7 @@ from apps.activity.pipeline.relatives import read_views
 from apps.activity.pipeline.trace import SpanView
 from apps.activity.pipeline.work import Work
 from apps.activity.rollups.marking import mark_calls
-from apps.kit.ids import first_id_at
+from apps.kit.ids import as_array, first_id_at
 
 logger = logging.getLogger(__name__)
 MOST_SPANS = 4000
@@ -124,7 +124,7 @@ def take_up_again(rows: Collection[int] | None = None) -> int:
 
 
 def read_spans(span_ids: Sequence[UUID]) -> list[SpanView]:
-    return read_views("id = ANY(%s)", [list(span_ids)])
+    return read_views("id = ANY(%s::uuid[])", [as_array(span_ids)])
 
 
 def pending_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
@@ -220,7 +220,7 @@ def give_positions(call_ids: Sequence[UUID]) -> int:
         cursor.execute(
             "UPDATE activity_toolcall c SET position = %s + n.at - 1 "
             "FROM unnest(%s::uuid[]) WITH ORDINALITY AS n(id, at) WHERE c.id = n.id",
-            [first, list(call_ids)],
+            [first, as_array(call_ids)],
         )
     mark_calls(call_ids)
     return last

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.kit.ids import as_array
+
 MARK_CALLS = """
 INSERT INTO activity_rollupmark ("of", agent_id, hour)
 SELECT DISTINCT 'calls', agent_id, date_trunc('hour', started_at, 'UTC') FROM activity_toolcall
-WHERE id = ANY(%s) AND agent_id IS NOT NULL
+WHERE id = ANY(%s::uuid[]) AND agent_id IS NOT NULL
 """
 # The price is that of the endpoint with the same provider, else of one without; the client's own word comes first.
 COUNT_ANSWERS = """
@@ -47,11 +49,11 @@ def mark_calls(call_ids: Collection[UUID]) -> None:
     """
     if call_ids:
         with connection.cursor() as cursor:
-            cursor.execute(MARK_CALLS, [list(call_ids)])
+            cursor.execute(MARK_CALLS, [as_array(call_ids)])
 
 
 def count_answers(agent_of: Mapping[UUID, UUID]) -> None:
     """Keep these answers (span to agent) with tokens and cost, and mark their hours. One query."""
     if agent_of:
         with connection.cursor() as cursor:
-            cursor.execute(COUNT_ANSWERS, [list(agent_of), list(agent_of.values())])
+            cursor.execute(COUNT_ANSWERS, [as_array(agent_of), as_array(agent_of.values())])
