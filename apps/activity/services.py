@@ -20,6 +20,7 @@ SEVERITY = {
     Outcome.BLOCKED: 4,
     Outcome.VIOLATION: 5,
 }
+EFFECT_JUDGE = "effect"  # says whether a call happened, whoever's it is
 COLUMNS = ("id", "outcome", "outcome_reason", "outcome_code", "judged_at")
 WRITE = """
 UPDATE activity_toolcall c SET outcome = n.outcome, outcome_reason = n.reason, outcome_code = n.code,

@@ -16,12 +16,12 @@ from apps.activity.effects.rules import rule_of
 from apps.activity.models import CallEffect, Effect, EffectCursor, Outcome, ReadBack, ToolCall
 from apps.activity.pipeline.store import give_positions
 from apps.activity.queries import last_position
-from apps.activity.services import Verdict, record_verdicts
+from apps.activity.services import EFFECT_JUDGE, Verdict, record_verdicts
 from apps.agents.models import SideEffect
 from apps.kit.ids import time_of
 
 AT_ONCE = 5000
-JUDGE = "effect"
+
 FIRST_LOOK = timedelta(seconds=2)
 SETTLES = timedelta(seconds=30)  # reports of a call that would show it may be on their way
 LEAVES_SOMETHING = (SideEffect.WRITE, SideEffect.EXTERNAL, SideEffect.IRREVERSIBLE)
@@ -88,6 +88,6 @@ def _take_back(calls: Iterable[ToolCall]) -> None:
         return
     CallEffect.objects.filter(pk__in=untold).delete()
     failed = [pk for pk, effect in untold.items() if effect == Effect.FAILED]
-    record_verdicts([Verdict(pk, Outcome.ALLOWED, "", "", JUDGE) for pk in failed])
+    record_verdicts([Verdict(pk, Outcome.ALLOWED, "", "", EFFECT_JUDGE) for pk in failed])
     ToolCall.objects.among(untold).update(effect="")
     give_positions(list(untold))

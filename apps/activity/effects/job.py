@@ -22,7 +22,7 @@ from apps.activity.behaviour.rules import rules_for
 from apps.activity.behaviour.surprise import WIDEST, Surprise
 from apps.activity.effects.asking import Question, ask_all, question_of
 from apps.activity.effects.content import kept_value
-from apps.activity.effects.enlisting import JUDGE, enlist
+from apps.activity.effects.enlisting import enlist
 from apps.activity.effects.judging import NOT_YET, Judged, Reply, judge_observed, judge_reply, pause_after
 from apps.activity.effects.reading import facts_of, later_calls
 from apps.activity.effects.rules import Rule, rule_of
@@ -30,7 +30,7 @@ from apps.activity.effects.words import failure_in_words
 from apps.activity.models import Alert, CallEffect, Effect, Outcome, ToolCall
 from apps.activity.pipeline.runner import nudge
 from apps.activity.pipeline.store import give_positions
-from apps.activity.services import Verdict, record_verdicts
+from apps.activity.services import EFFECT_JUDGE, Verdict, record_verdicts
 from apps.agents.toolnames import ToolName
 
 AT_ONCE = 40
@@ -186,7 +186,7 @@ def _write_calls(judged: Sequence[Looked]) -> int:
     list(ToolCall.objects.select_for_update().only("pk").among(pks).order_by("pk"))
     record_verdicts(
         [
-            Verdict(one.call.pk, Outcome.ANOMALY, _reason(one), "effect.failed", JUDGE)
+            Verdict(one.call.pk, Outcome.ANOMALY, _reason(one), "effect.failed", EFFECT_JUDGE)
             for one in judged
             if one.found.effect == Effect.FAILED
         ]

@@ -102,6 +102,14 @@ class ToolCall(models.Model):
         db_default=False,
         help_text="Whoever stands at the call (a hook, the client library) reported that it refused it.",
     )
+    missing_ancestor = models.BinaryField(
+        default=b"",
+        db_default=b"",
+        help_text="Id of the span above that had not come when the call was last read.",
+    )
+    is_guess = models.BooleanField(
+        default=False, db_default=False, help_text="Its agent was told without a span that was still to come."
+    )
     error_type = models.TextField(blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     request_model = models.TextField(blank=True, default="")
@@ -128,6 +136,11 @@ class ToolCall(models.Model):
             models.Index(fields=["agent", "started_at"], name="call_by_agent_and_start"),
             models.Index(fields=["position"], name="call_by_position"),
             models.Index(fields=["call_id"], condition=~models.Q(call_id=""), name="call_by_call_id"),
+            models.Index(
+                fields=["missing_ancestor", "trace_id"],
+                condition=~models.Q(missing_ancestor=b""),
+                name="call_by_missing_ancestor",
+            ),
             models.Index(
                 fields=["agent", "judged_at"], condition=models.Q(outcome="violation"), name="call_violations"
             ),
@@ -170,6 +183,11 @@ class CallKey(models.Model):
 
     key = models.BinaryField(primary_key=True)
     call_id = models.UUIDField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["call_id"], name="call_key_by_call")
+        ]  # the nightly retention deletes by it
 
     def __str__(self) -> str:
         return bytes(self.key).hex()

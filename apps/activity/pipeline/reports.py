@@ -56,6 +56,7 @@ class Report:
     request_model: str
     response_model: str
     signal: str
+    missing_ancestor: bytes = b""
 
     @cached_property
     def keys(self) -> list[bytes]:
@@ -208,6 +209,7 @@ def _agent(found: Found) -> dict[str, Any]:
         "agent_name": found.agent_name,
         "declared_agent_id": found.declared_agent_id,
         "complete": found.complete,
+        "missing_ancestor": found.missing,
     }
 
 

@@ -59,13 +59,17 @@ def step(rows: Sequence[int], part: Collection[UUID] | None = None) -> Stepped:
     if not taken.outbox_ids:
         return Stepped(0, 0, 0)
     spans = store.read_spans(taken.span_ids)
-    pending = store.pending_calls(spans)
-    traces = read_traces(spans, pending)
-    reports = [*_reports(spans, traces), *_reports_again(pending, traces)]
+    pending, late = store.pending_calls(spans), store.late_calls(spans)
+    traces = read_traces(spans, [*pending, *late])
+    better, missing = _better_reports(late, traces)
+    reports = [*_reports(spans, traces), *_reports_again(pending, traces), *better]
     work = work_of(reports, store.calls_by_key(key for report in reports for key in report.keys))
     seen = _name_agents(work, reports) | _count_models(work, spans, traces, reports)
     keep_to_policy(work, spans)
     _write(work)
+    if late:
+        store.note_missing(missing)
+        store.look_again(late, spans)
     note_outcomes(spans)
     store.finish_outbox(taken)
     mark_seen(seen)
@@ -82,6 +86,8 @@ def settle_overdue(
         return Stepped(0, 0, 0)
     work = Work(changed={call.pk: call for call in waiting})
     seen = _assign(work, {call.pk: _sighting_of_call(call) for call in waiting})
+    for call in waiting:
+        call.is_guess = True
     keep_to_policy(work, [])
     _write(work)
     mark_seen(seen)
@@ -118,13 +124,33 @@ def _reports_again(pending: Iterable[ToolCall], traces: Mapping[TraceKey, Trace]
     return again
 
 
+def _better_reports(
+    late: Iterable[ToolCall], traces: Mapping[TraceKey, Trace]
+) -> tuple[list[Report], dict[UUID, bytes]]:
+    """What settled calls look like with an ancestor that came late, where that says more; and what each lacks now."""
+    better, missing = [], {}
+    for call in late:
+        (report,) = _reports_again([call], traces) or (None,)
+        missing[call.pk] = report.missing_ancestor if report else b""
+        if report and (
+            (call.is_guess and report.complete) or report.conversation_id not in ("", call.conversation_id)
+        ):
+            better.append(report)
+    return better, missing
+
+
 def _name_agents(work: Work, reports: Sequence[Report]) -> Seen:
     """Find or discover the agent of every call that can be told now."""
     calls = work.all()
     sightings: dict[UUID, Sighting] = {}
     for report in reports:
         call = next(iter(work.found_by(report)), None)
-        if call is not None and call.pk in calls and call.agent_id is None and report.complete:
+        if (
+            call is not None
+            and call.pk in calls
+            and report.complete
+            and (call.agent_id is None or call.is_guess)
+        ):
             sightings.setdefault(call.pk, _sighting(report))
     return _assign(work, sightings)
 
@@ -133,7 +159,13 @@ def _assign(work: Work, sightings: Mapping[UUID, Sighting]) -> Seen:
     calls = work.all()
     agents = resolve_agents(sightings.values())
     for pk, sighting in sightings.items():
-        calls[pk].agent = agents[sighting]
+        call, agent = calls[pk], agents[sighting]
+        call.is_guess = False
+        if call.agent_id == agent.pk:
+            continue
+        if call.agent_id is not None:
+            work.leave_agent(call)
+        call.agent = agent
         work.named.add(pk)
         work.to_judge.add(pk)
     return agents
@@ -178,7 +210,7 @@ def _write(work: Work) -> None:
     named = [calls[pk] for pk in work.named]
     anomalies = new_tools(named)
     record_tool_uses(_tool_uses(named))
-    take_back_tool_uses(_tool_uses(work.counted_twice))
+    take_back_tool_uses(_tool_uses(work.taken_back))
     judged = [call for pk, call in calls.items() if pk in work.to_judge and call.agent_id is not None]
     if judged:
         calls_recorded.send(sender=ToolCall, calls=judged)

@@ -15,7 +15,7 @@ from django.db.models import Field, Func, IntegerField, JSONField, Q, QuerySet
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from apps.activity.models import OutboxItem, Outcome, ToolCall
+from apps.activity.models import CallScore, OutboxItem, Outcome, ToolCall
 from apps.activity.pipeline.relatives import read_views
 from apps.activity.pipeline.trace import SpanView
 from apps.activity.pipeline.work import Work
@@ -27,11 +27,14 @@ MOST_SPANS = 4000
 MOST_ROWS = 4000
 PAUSES = (timedelta(seconds=1), timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10))
 MOST_PENDING = 2000
+MOST_LATE = 2000
+LATE_WITHIN = timedelta(hours=6)
 SETTLED_WITHIN = timedelta(days=7)
 MERGED = (
     "ended_at", "started_at", "duration_ms", "tool_name", "mcp_server", "call_id", "conversation_id", "agent_name",
     "service_name", "arguments", "result", "is_cut", "status", "error_type", "error_message", "request_model",
     "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id", "ran", "is_refused",
+    "missing_ancestor", "is_guess",
 )  # fmt: skip
 VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
 FIELDS: tuple[Field[Any, Any], ...] = tuple(ToolCall._meta.concrete_fields)
@@ -40,6 +43,14 @@ STAGE = "CREATE TEMP TABLE IF NOT EXISTS pipeline_calls (LIKE activity_toolcall)
 POINT = """
 INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[]) AS new (key, call_id)
 ON CONFLICT (key) DO UPDATE SET call_id = EXCLUDED.call_id -- it may have led to a call that was joined with another
+"""
+MISSED = """
+missing_ancestor <> ''::bytea AND (missing_ancestor, trace_id, source_id) IN
+  (SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::uuid[]))
+"""
+NOW_MISSING = """
+UPDATE activity_toolcall c SET missing_ancestor = n.missing FROM unnest(%s::uuid[], %s::bytea[]) AS n (id, missing)
+WHERE c.id = n.id
 """
 CLAIM = """
 INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[])
@@ -136,6 +147,34 @@ def pending_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
     return list(waiting.order_by("-pk")[:MOST_PENDING])
 
 
+def late_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
+    """Settled calls of the last six hours that lacked one of these spans; the oldest 2,000. One query over an index
+    that holds only calls that lack something."""
+    arrived = [(span.span_id, span.trace_id, span.source_id) for span in spans if span.signal == "span"]
+    if not arrived:
+        return []
+    since = first_id_at(timezone.now() - LATE_WITHIN)
+    lacking = ToolCall.objects.filter(pk__gte=since).exclude(outcome=Outcome.PENDING)
+    columns = [list(column) for column in zip(*arrived, strict=True)]
+    lacking = lacking.extra(where=[MISSED], params=columns)  # noqa: S610
+    return list(lacking.order_by("pk")[:MOST_LATE])
+
+
+def note_missing(missing: Mapping[UUID, bytes]) -> None:
+    """What each of these calls lacks now; b"" is nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(NOW_MISSING, [list(missing), list(missing.values())])
+
+
+def look_again(late: Sequence[ToolCall], spans: Iterable[SpanView]) -> None:
+    """Where more calls may lack these spans than one step takes, a step of their own follows for the rest."""
+    if len(late) == MOST_LATE:
+        lacked = {bytes(call.missing_ancestor) for call in late}
+        OutboxItem.objects.create(
+            created_at=timezone.now(), span_ids=[span.id for span in spans if span.span_id in lacked]
+        )
+
+
 def overdue_calls(
     older_than: datetime, *, only: UUID | None = None, without: Collection[UUID] = (), limit: int = 500
 ) -> list[ToolCall]:
@@ -169,9 +208,11 @@ def write_calls(work: Work) -> None:
         _copy("activity_toolcall", work.created.values())
     if work.changed:
         _change(list(work.changed.values()), MERGED)
-    joined = [call for pk, call in work.joined.items() if pk in work.changed]
-    if joined:
-        _change(joined, VERDICT)
+    rejudged = [call for pk, call in work.rejudged.items() if pk in work.changed]
+    if rejudged:
+        _change(rejudged, VERDICT)
+    if work.taken_back:  # another baseline is asked of those that stay, none of those that go
+        CallScore.objects.filter(pk__in=[call.pk for call in work.taken_back]).delete()
     if work.dropped:
         ToolCall.objects.among(work.dropped).delete()
     with connection.cursor() as cursor:

@@ -54,13 +54,15 @@ class SpanView:
 @dataclass(frozen=True)
 class Found:
     """A resolution. `complete` is False while an ancestor that could say more is still to come; `path`
-    holds the ids of the spans the agent rests on: up to the one that settled it."""
+    holds the ids of the spans the agent rests on: up to the one that settled it; `missing` is the id of the
+    ancestor that has not come and could still tell agent or conversation, else b""."""
 
     agent_name: str
     declared_agent_id: str
     conversation_id: str
     complete: bool
     path: frozenset[UUID]
+    missing: bytes = b""
 
 
 @dataclass
@@ -102,11 +104,13 @@ class Trace:
         conversation = next((s.conversation_id for s in line if s.conversation_id), "")
         by_service = named_dialect(span.dialect).service_is_agent
         settled = 1 if by_service else _settled_at(line)
-        told_whole = span.signal == "event" or (span.signal == "span" and not self.has_gap_above(line))
+        gap = (line[-1].parent_span_id or b"") if span.signal == "span" and self.has_gap_above(line) else b""
+        told_whole = span.signal == "event" or (span.signal == "span" and not gap)
         complete = settled > 0 or told_whole
         path = frozenset(s.id for s in (line[:settled] if settled else line))
         named = agent if by_service else agent or _from_agent_span(line)
-        return Found(named, declared, conversation, complete, path)
+        missing = gap if not complete or not conversation else b""
+        return Found(named, declared, conversation, complete, path, missing)
 
     def call_id_of(self, span: SpanView) -> str:
         """The LLM's id of a call whose span does not carry it: from the parent's list of calls, else from

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from apps.activity.models import ToolCall
+from apps.activity.models import Outcome, ToolCall
 from apps.activity.pipeline.reports import Report, merged
 from apps.activity.pipeline.trace import SpanView
-from apps.activity.services import stand_gravest
+from apps.activity.services import EFFECT_JUDGE, stand_gravest
 
 TOLD = (
     "trace_id", "parent_span_id", "started_at", "ended_at", "tool_name", "mcp_server", "call_id",
@@ -21,8 +22,9 @@ TOLD = (
 @dataclass
 class Work:
     """The calls one step makes and changes. `known` finds a call by any key seen in this step; `keys` are
-    those to be written; `dropped` are stored calls that were joined with an older one; `answered` are answers of
-    models with the ids of the agents they went to."""
+    those to be written; `dropped` are stored calls that were joined with an older one; `taken_back` are calls as they
+    were counted, once too often or for an agent whose they are not; `rejudged` are those of which verdicts changed
+    with that; `answered` are answers of models with the ids of the agents they went to."""
 
     known: dict[bytes, ToolCall] = field(default_factory=dict)
     created: dict[UUID, ToolCall] = field(default_factory=dict)
@@ -31,8 +33,8 @@ class Work:
     to_judge: set[UUID] = field(default_factory=set)
     named: set[UUID] = field(default_factory=set)
     dropped: set[UUID] = field(default_factory=set)
-    joined: dict[UUID, ToolCall] = field(default_factory=dict)
-    counted_twice: list[ToolCall] = field(default_factory=list)
+    rejudged: dict[UUID, ToolCall] = field(default_factory=dict)
+    taken_back: list[ToolCall] = field(default_factory=list)
     answered: list[tuple[SpanView, UUID]] = field(default_factory=list)
 
     def all(self) -> dict[UUID, ToolCall]:
@@ -42,6 +44,14 @@ class Work:
         """The calls under a report's keys, the oldest first."""
         found = {self.known[key].pk: self.known[key] for key in report.keys if key in self.known}
         return [found[pk] for pk in sorted(found)]
+
+    def leave_agent(self, call: ToolCall) -> None:
+        """The call is another agent's: what it counted and was judged by as this one's goes; whether it happened stays."""
+        self.taken_back.append(copy(call))
+        call.verdicts = {judge: said for judge, said in call.verdicts.items() if judge == EFFECT_JUDGE}
+        call.outcome, call.outcome_reason, call.outcome_code, call.judged_at = Outcome.PENDING, "", "", None
+        stand_gravest(call)
+        self.rejudged[call.pk] = call
 
     def point(self, keys: Sequence[bytes], call: ToolCall) -> None:
         """From now on these keys lead to this call."""
@@ -80,13 +90,16 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
     both, told = _as_report(call, like), _as_report(other, like)
     _bring(call, merged(both, told))
     call.sources = sorted({*call.sources, *other.sources})
+    if call.is_guess and other.agent_id is not None and not other.is_guess:
+        work.leave_agent(call)
+        call.agent_id = None
     if call.agent_id is None:
-        call.agent_id = other.agent_id
+        call.agent_id, call.is_guess = other.agent_id, other.is_guess
     elif other.agent_id is not None and other.pk not in work.created:
-        work.counted_twice.append(other)
+        work.taken_back.append(other)
     call.verdicts = other.verdicts | call.verdicts
     stand_gravest(call)
-    work.joined[call.pk] = call
+    work.rejudged[call.pk] = call
     work.to_judge.add(call.pk)
     led_to_other = [key for key, target in work.known.items() if target is other]
     work.point([*led_to_other, *told.keys, *both.keys], call)
@@ -98,8 +111,12 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
 def _fill(call: ToolCall, report: Report, work: Work) -> None:
     """Bring what a report says into a call; another status is judged again, and a refusal beside a run."""
     before = _judged_by(call)
+    if call.is_guess and report.complete:
+        call.agent_name = ""  # it was told without this report
     _bring(call, merged(_as_report(call, report), report) if call.sources else report)
     call.sources = sorted({*call.sources, report.signal})
+    if report.signal == "span" and report.otel_span_id == bytes(call.span_id):
+        call.missing_ancestor = report.missing_ancestor
     if call.agent_id is None or _judged_by(call) != before:
         work.to_judge.add(call.pk)
 
@@ -121,7 +138,7 @@ def _as_report(call: ToolCall, like: Report) -> Report:
     extra = {
         "span_id": like.span_id, "otel_span_id": bytes(call.span_id), "declared_agent_id": "", "framework": "",
         "complete": False, "signal": "span" if "span" in call.sources else "log",
-        "trace_id": bytes(call.trace_id),
+        "trace_id": bytes(call.trace_id), "missing_ancestor": bytes(call.missing_ancestor),
         "parent_span_id": bytes(call.parent_span_id) if call.parent_span_id else None,
     }  # fmt: skip
     if call.conversation_id == bytes(call.trace_id).hex():
