@@ -18,6 +18,8 @@ from apps.activity.outcomes.measures import RESOLUTION, first_shift, series_of
 from apps.activity.outcomes.reading import read_notes
 from apps.activity.outcomes.sequential import first_fall, first_rise
 from apps.activity.outcomes.watch import watch_agent, watch_outcomes
+from apps.activity.outcomes.words import API, Told
+from apps.activity.outcomes.writing import keep_outcomes
 from apps.agents.models import Agent
 from apps.agents.services.versions import record_version
 from apps.agents.signals import agents_discovered
@@ -229,8 +231,8 @@ def test_what_nobody_said_is_derived_and_yields_to_whoever_was_there(reporter: t
     row = RunOutcome.objects.get()
     assert (row.escalated, row.told["escalated"][0]) == (True, "derived")
     report(client, [
-        {"agent": agent.ref, "conversation_id": "first", "contact": "p-1", "at": (now - 5 * DAY).isoformat()},
-        {"agent": agent.ref, "conversation_id": "second", "contact": "p-1", "at": now.isoformat()},
+        {"agent": agent.ref, "conversation_id": "first", "contact": "p-1", "at": (now - 8 * DAY).isoformat()},
+        {"agent": agent.ref, "conversation_id": "second", "contact": "p-1", "at": (now - 3 * DAY).isoformat()},
         {"agent": agent.ref, "conversation_id": "alone", "contact": "p-2", "at": (now - 9 * DAY).isoformat()},
         {"agent": agent.ref, "conversation_id": "conv-1", "escalated": False},
     ])  # fmt: skip
@@ -251,8 +253,58 @@ def test_a_run_without_an_end_is_abandoned_where_runs_usually_have_one(reporter:
     RunOutcome.objects.filter(pk=open_run.pk).update(resolved=None)
     derive_outcomes()
     open_run.refresh_from_db()
-    assert (open_run.abandoned, open_run.resolved) == (True, False)
-    assert RunOutcome.objects.filter(abandoned=True).count() == 1
+    assert (open_run.abandoned, open_run.resolved) == (True, None)
+    assert RunOutcome.objects.filter(abandoned=False).count() == 39
+    RunOutcome.objects.filter(pk=open_run.pk).update(resolved=True)
+    derive_outcomes()
+    assert RunOutcome.objects.filter(abandoned=False).count() == 40
+
+
+def make_contacts(agent: Agent, days: int, share: float, first_day: int, ago: int) -> None:
+    """Of each of these days 24 runs of as many contacts, of whom this share does not come back the next day."""
+    now = timezone.now()
+    told = []
+    for day in range(days):
+        for at in range(24):
+            number = day * 24 + at
+            moment = now - timedelta(days=ago - day) + timedelta(minutes=at)
+            name = f"{first_day + day}-{at}"
+            told.append(Told(agent.pk, name, API, now, moment, {"contact": name}))
+            if int((number + 1) * share) == int(number * share):
+                back = moment + timedelta(hours=20)
+                told.append(Told(agent.pk, f"{name}-again", API, now, back, {"contact": name}))
+    keep_outcomes(told)
+
+
+@pytest.mark.parametrize("has_rules", [True, False])
+def test_contacts_that_come_back_as_ever_are_no_fall(reporter: tuple[Agent, Any], has_rules: bool) -> None:
+    agent, _ = reporter
+    if has_rules:
+        OutcomeRules.objects.create(agent=agent, repeat_days=7)
+    make_contacts(agent, 28, 0.9, first_day=0, ago=30)
+    derive_outcomes()
+    assert watch_outcomes() == 0
+    firsts = RunOutcome.objects.exclude(conversation_id__endswith="again")
+    young = timezone.now() - 7 * DAY
+    assert not firsts.filter(at__gt=young).exclude(resolved=None, repeated=None).exists()
+    known = list(firsts.filter(at__lte=young).values_list("resolved", flat=True))
+    if has_rules:
+        assert sum(known) / len(known) == pytest.approx(0.9, abs=0.02)
+    else:
+        assert set(known) == {None}
+
+
+def test_contacts_that_come_back_more_often_are_a_fall(reporter: tuple[Agent, Any]) -> None:
+    agent, _ = reporter
+    OutcomeRules.objects.create(agent=agent, repeat_days=7)
+    make_contacts(agent, 21, 0.9, first_day=0, ago=40)
+    make_contacts(agent, 18, 0.5, first_day=21, ago=19)
+    derive_outcomes()
+    watch_outcomes()
+    watch = OutcomeWatch.objects.get(measure="resolution")
+    assert watch.is_fallen
+    assert watch.fell_at is not None
+    assert abs(watch.fell_at - (timezone.now() - 19 * DAY)) < 2 * DAY
 
 
 def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, Any], client: Client) -> None:
