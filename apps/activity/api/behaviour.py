@@ -34,7 +34,8 @@ SHOWN = (
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
-    """Unusual calls of one cause. `score` is the highest of theirs; `first_call` None where it is of a stretch."""
+    """Unusual calls of one cause. `score` is the highest of theirs; `first_call` null where it is of a stretch, and `level` then
+    the highest seen: calls in the hour, the share that failed, hours without a call."""
 
     agent = AgentRef(read_only=True)
     answered_by = PrincipalRef(read_only=True, allow_null=True)
@@ -42,7 +43,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     class Meta:
         model = Alert
         fields = [
-            "id", "agent", "detector", "cause", "severity", "reason", "score", "calls", "first_call", "last_call",
+            "id", "agent", "detector", "cause", "severity", "reason", "score", "level", "calls", "first_call", "last_call",
             "first_at", "last_at", "state", "snoozed_until", "answered_at", "answered_by", "answer",
         ]  # fmt: skip
 

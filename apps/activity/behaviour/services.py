@@ -44,6 +44,7 @@ def call_fine(alert: Alert, *, actor: Principal, reason: str = "") -> Alert:
     """Say that these calls were fine: their baseline learns them, and the same cause gives no alert again.
 
     Where the cause is the request's, the same call for the same request is fine, not every one that is led off it.
+    Of a stretch the level seen then counts as usual from now on; more than that is told as before.
     """
     alert = _locked(alert, actor)
     profile = _profile_of(alert)
@@ -60,7 +61,7 @@ def confirm_alert(alert: Alert, *, actor: Principal, reason: str) -> Alert:
     require_reason(reason, "Say what was wrong")
     profile = _profile_of(alert)
     if profile is not None:
-        profile.opened = max(0, profile.opened - 1)
+        profile.opened = max(0, profile.opened - (not alert.is_of_stretch))
         _close(profile, alert)
         _keep_profile(alert, profile)
     return _answer(alert, Alert.State.CONFIRMED, reason, actor=actor)
@@ -173,6 +174,9 @@ def _teach(profile: Profile, alert: Alert) -> None:
     Of the request's causes the same call for the same request is routine from now on, and the bar rises by a step;
     were their whole scores taken in, one answer would blind the detectors to attacks as strong.
     """
+    if alert.is_of_stretch:
+        profile.widen(alert.detector, alert.level or 0.0)
+        return
     scored = CallScore.objects.filter(alert=alert).values_list("call_id", "score", "bar")
     scores = {pk: min(score, bar + LEAST_BEYOND) for pk, score, bar in scored[:MOST_CALLS_TAUGHT]}
     for score in scores.values():
