@@ -17,7 +17,7 @@ from apps.activity.behaviour import job
 from apps.activity.behaviour.profile import Profile
 from apps.activity.behaviour.services import Choice, freeze_baseline, set_detector
 from apps.activity.behaviour.windows import of_stretches
-from apps.activity.models import Alert, Baseline, BehaviourCursor, CallScore, ToolCall
+from apps.activity.models import Alert, Baseline, BehaviourCursor, CallScore, DetectorSetting, ToolCall
 from apps.agents.models import Agent
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
@@ -175,6 +175,22 @@ def test_a_detector_that_is_off_is_silent_for_that_agent_alone(token: str) -> No
     drain()
     score()
     assert not Alert.objects.filter(detector="new_tool").exists(), "a rate of 0 means no alarm at all"
+
+
+def test_a_choice_changes_what_it_says_and_nothing_else(token: str) -> None:
+    usual(token, times=1)
+    agent, operator = Agent.objects.get(), factories.make_person(Role.OPERATOR)
+    client, url = factories.client_of(operator), f"/api/v1/agents/{Agent.objects.get().pk}/detectors"
+    assert client.post(url, {"least_calls": 50}, format="json").status_code == 200
+    page = Client()
+    page.force_login(operator.person, backend="apps.identity.auth.PersonBackend")
+    assert page.post(f"/agents/{agent.pk}/behaviour/detectors/", {"per_thousand": "5"}).status_code == 302
+    kept = DetectorSetting.objects.filter(agent=agent).values_list("detector", "rate", "least_calls")
+    assert list(kept) == [("", 0.005, 50)]
+    refused = client.post(url, {"detector": "loop", "rate": 0.1, "is_on": True}, format="json")
+    assert (refused.status_code, set(refused.json()["fields"])) == (400, {"rate"})
+    told = client.post(url, {"rate": None}, format="json").json()
+    assert (told["rate"], told["least_calls"]) == (0.001, 50)
 
 
 def test_certifying_freezes_what_is_usual_and_the_rolling_baseline_goes_on(token: str) -> None:

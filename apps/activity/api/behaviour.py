@@ -142,16 +142,15 @@ class DetectorsAnswer(serializers.Serializer[object]):
 
 
 class DetectorWrite(serializers.Serializer[Choice]):
-    """One choice: `detector` with `is_on` (null: as the fleet has it), or without one `rate` and `least_calls`."""
+    """One choice: `detector` with `is_on`, or without one `rate`, `least_calls` or both. What is not sent stays as it was;
+    null takes the choice back (as the fleet has it)."""
 
     detector = serializers.ChoiceField(
         choices=[(one.name, one.title) for one in DETECTORS], required=False, allow_blank=True, default=""
     )
-    is_on = serializers.BooleanField(required=False, allow_null=True, default=None)
-    rate = serializers.FloatField(required=False, allow_null=True, default=None, min_value=0, max_value=0.1)
-    least_calls = serializers.IntegerField(
-        required=False, allow_null=True, default=None, min_value=5, max_value=10_000
-    )
+    is_on = serializers.BooleanField(required=False, allow_null=True)
+    rate = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=0.1)
+    least_calls = serializers.IntegerField(required=False, allow_null=True, min_value=5, max_value=10_000)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
