@@ -111,6 +111,8 @@ def test_where_no_request_is_known_its_detectors_are_silent_and_the_others_are_n
     alert = Alert.objects.get()
     assert (alert.detector, alert.cause) == ("new_tool", "new_tool: export_customers")
     assert alert.reason == "export_customers was never called in the 40 calls before."
+    call = ToolCall.objects.get(tool_name="export_customers")
+    assert (call.outcome, call.outcome_code) == ("anomaly", "behaviour.new_tool")
     rolling = Baseline.objects.get()
     assert (rolling.calls, rolling.profile["signs"]) == (41, {})
 
@@ -175,6 +177,7 @@ def test_a_detector_that_is_off_is_silent_for_that_agent_alone(token: str) -> No
     drain()
     score()
     assert not Alert.objects.filter(detector="new_tool").exists(), "a rate of 0 means no alarm at all"
+    assert not ToolCall.objects.filter(outcome="anomaly").exists()
 
 
 def test_a_choice_changes_what_it_says_and_nothing_else(token: str) -> None:
