@@ -307,6 +307,26 @@ def test_contacts_that_come_back_more_often_are_a_fall(reporter: tuple[Agent, An
     assert abs(watch.fell_at - (timezone.now() - 19 * DAY)) < 2 * DAY
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_run_cannot_lie_in_the_future(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    body = {"agent": agent.ref, "conversation_id": "a", "resolved": True}
+    refused = report(client, body | {"at": (timezone.now() + DAY).isoformat()})
+    assert (refused.status_code, set(refused.json()["fields"])) == (400, {"at"})
+    assert (
+        report(client, body | {"at": (timezone.now() + timedelta(minutes=2)).isoformat()}).status_code == 200
+    )
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    ahead = int((timezone.now() + 30 * DAY).timestamp() * 1e9)
+    times = {"start_time_unix_nano": ahead, "end_time_unix_nano": ahead + 1}
+    told = {"chancery.outcome.resolved": True, "gen_ai.agent.name": "fast"}
+    post(request([span("run", told, **times)]), token)
+    drain()
+    read_notes()
+    assert RunOutcome.objects.count() == 2
+    assert not RunOutcome.objects.filter(at__gt=timezone.now()).exists()
+
+
 def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, Any], client: Client) -> None:
     agent, _ = reporter
     curator = factories.make_person(Role.CURATOR)

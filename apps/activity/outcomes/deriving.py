@@ -21,6 +21,7 @@ from django.utils import timezone
 from apps.activity.models import FeedPosition, OutcomeCursor, OutcomeRules, RunOutcome, ToolCall
 from apps.activity.outcomes.words import DERIVED, Told
 from apps.activity.outcomes.writing import came_back, derived, keep_outcomes
+from apps.activity.pipeline.reports import not_later_than_now
 
 READER = "calls"
 AT_ONCE = 5000
@@ -68,8 +69,12 @@ def _told_by_calls(after: int, upto: int) -> list[Told]:
     for (agent_id, run), some in runs.items():
         handed = _is_handed_over(some, set(rules[agent_id].handover_tools))
         fields = {} if handed is None else {"escalated": handed}
-        told.append(Told(agent_id, run, DERIVED, now, min(call.started_at for call in some), fields))
+        told.append(Told(agent_id, run, DERIVED, now, _began(some), fields))
     return _kept_handed(told)
+
+
+def _began(calls: list[ToolCall]) -> datetime:
+    return not_later_than_now(min(call.started_at for call in calls))
 
 
 def _is_handed_over(calls: list[ToolCall], tools: set[str]) -> bool | None:
