@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -260,51 +261,39 @@ def test_a_run_without_an_end_is_abandoned_where_runs_usually_have_one(reporter:
     assert RunOutcome.objects.filter(abandoned=False).count() == 40
 
 
-def make_contacts(agent: Agent, days: int, share: float, first_day: int, ago: int) -> None:
-    """Of each of these days 24 runs of as many contacts, of whom this share does not come back the next day."""
+def test_amounts_of_different_currencies_are_never_one_series(
+    reporter: tuple[Agent, Any], client: Client
+) -> None:
+    agent, _ = reporter
     now = timezone.now()
-    told = []
-    for day in range(days):
-        for at in range(24):
-            number = day * 24 + at
-            moment = now - timedelta(days=ago - day) + timedelta(minutes=at)
-            name = f"{first_day + day}-{at}"
-            told.append(Told(agent.pk, name, API, now, moment, {"contact": name}))
-            if int((number + 1) * share) == int(number * share):
-                back = moment + timedelta(hours=20)
-                told.append(Told(agent.pk, f"{name}-again", API, now, back, {"contact": name}))
-    keep_outcomes(told)
-
-
-@pytest.mark.parametrize("has_rules", [True, False])
-def test_contacts_that_come_back_as_ever_are_no_fall(reporter: tuple[Agent, Any], has_rules: bool) -> None:
-    agent, _ = reporter
-    if has_rules:
-        OutcomeRules.objects.create(agent=agent, repeat_days=7)
-    make_contacts(agent, 28, 0.9, first_day=0, ago=30)
-    derive_outcomes()
+    keep_outcomes([
+        Told(agent.pk, str(at), API, now, now - timedelta(hours=400 - at), {"cost": Decimal(cost), "currency": currency})
+        for at in range(400)
+        for cost, currency in [("16", "JPY") if at % 10 < (2 if at < 250 else 8) else ("0.1", "EUR")]
+    ])  # fmt: skip
     assert watch_outcomes() == 0
-    firsts = RunOutcome.objects.exclude(conversation_id__endswith="again")
-    young = timezone.now() - 7 * DAY
-    assert not firsts.filter(at__gt=young).exclude(resolved=None, repeated=None).exists()
-    known = list(firsts.filter(at__lte=young).values_list("resolved", flat=True))
-    if has_rules:
-        assert sum(known) / len(known) == pytest.approx(0.9, abs=0.02)
-    else:
-        assert set(known) == {None}
-
-
-def test_contacts_that_come_back_more_often_are_a_fall(reporter: tuple[Agent, Any]) -> None:
-    agent, _ = reporter
-    OutcomeRules.objects.create(agent=agent, repeat_days=7)
-    make_contacts(agent, 21, 0.9, first_day=0, ago=40)
-    make_contacts(agent, 18, 0.5, first_day=21, ago=19)
-    derive_outcomes()
-    watch_outcomes()
-    watch = OutcomeWatch.objects.get(measure="resolution")
-    assert watch.is_fallen
-    assert watch.fell_at is not None
-    assert abs(watch.fell_at - (timezone.now() - 19 * DAY)) < 2 * DAY
+    watches = OutcomeWatch.objects.filter(runs__gt=0).values_list("measure", "level")
+    assert {key: round(level, 2) for key, level in watches if level is not None} == {
+        "cost EUR": 0.1,
+        "cost JPY": 16.0,
+    }
+    viewer = factories.make_person(Role.VIEWER)
+    told = factories.client_of(viewer).get(f"/api/v1/agents/{agent.pk}/outcomes/summary").json()
+    assert [(one["currency"], one["cost"]) for one in told["total"]["amounts"]] == [
+        ("EUR", 0.1),
+        ("JPY", 16.0),
+    ]
+    client.force_login(viewer.person, backend="apps.identity.auth.PersonBackend")
+    assert "Cost a run (JPY)" in client.get(f"/agents/{agent.pk}/outcomes/").content.decode()
+    assert "Cost a run (EUR)" in client.get("/outcomes/?status=steady&measure=cost").content.decode()
+    dearer = [
+        Told(agent.pk, f"n{at}", API, now, now, {"cost": Decimal("0.25"), "currency": "EUR"})
+        for at in range(60)
+    ]
+    keep_outcomes(dearer)
+    assert [shift.sentence(now.date()).split(" from")[0] for shift in watch_agent(agent.pk)] == [
+        "cost a run in EUR rose"
+    ]
 
 
 @pytest.mark.django_db(transaction=True)
