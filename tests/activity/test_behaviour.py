@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
@@ -14,8 +14,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.activity.behaviour import job
+from apps.activity.behaviour.profile import Profile
 from apps.activity.behaviour.services import Choice, freeze_baseline, set_detector
-from apps.activity.models import Alert, Baseline, BehaviourCursor, CallScore, ToolCall
+from apps.activity.behaviour.windows import of_stretches
+from apps.activity.models import Alert, Baseline, BehaviourCursor, CallScore, DetectorSetting, ToolCall
 from apps.agents.models import Agent
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
@@ -47,8 +49,8 @@ def token() -> str:
     return factories.make_key(factories.make_source(), ["ingest"]).token
 
 
-def score(embed: Any = by_words) -> None:
-    while job.score_once(embed, settles_after=timedelta(seconds=-5)):
+def score(embed: Any = by_words, now: datetime | None = None) -> None:
+    while job.score_once(embed, now=now, settles_after=timedelta(hours=-2)):
         pass
 
 
@@ -109,6 +111,8 @@ def test_where_no_request_is_known_its_detectors_are_silent_and_the_others_are_n
     alert = Alert.objects.get()
     assert (alert.detector, alert.cause) == ("new_tool", "new_tool: export_customers")
     assert alert.reason == "export_customers was never called in the 40 calls before."
+    call = ToolCall.objects.get(tool_name="export_customers")
+    assert (call.outcome, call.outcome_code) == ("anomaly", "behaviour.new_tool")
     rolling = Baseline.objects.get()
     assert (rolling.calls, rolling.profile["signs"]) == (41, {})
 
@@ -173,6 +177,23 @@ def test_a_detector_that_is_off_is_silent_for_that_agent_alone(token: str) -> No
     drain()
     score()
     assert not Alert.objects.filter(detector="new_tool").exists(), "a rate of 0 means no alarm at all"
+    assert not ToolCall.objects.filter(outcome="anomaly").exists()
+
+
+def test_a_choice_changes_what_it_says_and_nothing_else(token: str) -> None:
+    usual(token, times=1)
+    agent, operator = Agent.objects.get(), factories.make_person(Role.OPERATOR)
+    client, url = factories.client_of(operator), f"/api/v1/agents/{Agent.objects.get().pk}/detectors"
+    assert client.post(url, {"least_calls": 50}, format="json").status_code == 200
+    page = Client()
+    page.force_login(operator.person, backend="apps.identity.auth.PersonBackend")
+    assert page.post(f"/agents/{agent.pk}/behaviour/detectors/", {"per_thousand": "5"}).status_code == 302
+    kept = DetectorSetting.objects.filter(agent=agent).values_list("detector", "rate", "least_calls")
+    assert list(kept) == [("", 0.005, 50)]
+    refused = client.post(url, {"detector": "loop", "rate": 0.1, "is_on": True}, format="json")
+    assert (refused.status_code, set(refused.json()["fields"])) == (400, {"rate"})
+    told = client.post(url, {"rate": None}, format="json").json()
+    assert (told["rate"], told["least_calls"]) == (0.001, 50)
 
 
 def test_certifying_freezes_what_is_usual_and_the_rolling_baseline_goes_on(token: str) -> None:
@@ -185,18 +206,89 @@ def test_certifying_freezes_what_is_usual_and_the_rolling_baseline_goes_on(token
     assert (frozen.calls, Baseline.objects.get(kind="rolling").calls) == (10, 20)
 
 
+def at(moment: datetime) -> dict[str, int]:
+    """A span's times: begun then, done in 0.1 s."""
+    began = int(moment.timestamp() * 1e9)
+    return {"start_time_unix_nano": began, "end_time_unix_nano": began + 100_000_000}
+
+
+def every_hour(token: str, now: datetime, hours: range, calls: int = 5) -> None:
+    """So many calls in each of the hours so long ago."""
+    told = [
+        tool_span(**at(now - timedelta(hours=ago, seconds=30 - step)))
+        for ago in hours
+        for step in range(calls)
+    ]
+    assert post(request(told), token).status_code == 200
+    drain()
+
+
+def answer(alert: Alert, verb: str) -> None:
+    client = factories.client_of(factories.make_person(Role.OPERATOR))
+    said = client.post(f"/api/v1/alerts/{alert.pk}/{verb}", {"reason": "The month ends."})
+    assert said.status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["fine", "confirm"])
+def test_an_answered_hour_is_not_told_again_and_a_much_higher_one_is(token: str, verb: str) -> None:
+    now = timezone.now().replace(minute=30)
+    every_hour(token, now, range(1, 40))
+    score(now=now)
+    assert not Alert.objects.exists()
+    every_hour(token, now, range(0, 1), calls=60)
+    score(now=now)
+    alert = Alert.objects.get(detector="volume")
+    assert (alert.cause, alert.level) == (f"volume: {now:%Y-%m-%dT%H}", 60.0)
+    answer(alert, verb)
+    every_hour(token, now, range(0, 1), calls=1)
+    score(now=now)
+    assert Alert.objects.filter(detector="volume").count() == 1
+    if verb == "confirm":
+        return
+    later = now + timedelta(hours=1)
+    rolling = Profile.from_json(Baseline.objects.get().profile)
+    told = {}
+    for calls in (60, 600):
+        rolling.by_hour[f"{later:%Y-%m-%dT%H}"] = calls
+        told[calls] = [one.detector for one in of_stretches(rolling, later, 0.001)]
+    assert told == {60: [], 600: ["volume"]}
+
+
+def test_failures_that_were_called_fine_are_told_again_when_more_fail(token: str) -> None:
+    def fail(count: int) -> None:
+        post(request([tool_span(error="down" if step % 20 < count else "") for step in range(20)]), token)
+        drain()
+        score()
+
+    for _ in range(10):
+        fail(0)
+    fail(8)
+    alert = Alert.objects.get(detector="error_rate")
+    assert alert.level == pytest.approx(0.4)
+    Alert.objects.update(cause="error_rate: a day before")
+    answer(alert, "fine")
+    fail(8)
+    assert Alert.objects.filter(detector="error_rate").count() == 1
+    fail(20)
+    assert Alert.objects.filter(detector="error_rate", state="open").get().level == 1.0
+
+
 def test_an_agent_that_worked_every_hour_and_stops_gives_an_alert(token: str) -> None:
-    usual(token, times=3)
-    baseline = Baseline.objects.get()
     now = timezone.now()
-    hours = {f"{now - timedelta(hours=at):%Y-%m-%dT%H}": 20.0 for at in range(8, 80)}
-    baseline.profile |= {"by_hour": hours, "last_at": (now - timedelta(hours=8)).isoformat()}
-    baseline.save()
+    every_hour(token, now, range(8, 60))
+    score()
     job.look_for_silence(now)
-    job.look_for_silence(now)
+    job.look_for_silence(now + timedelta(hours=1))
     alert = Alert.objects.get(detector="silence")
-    assert (alert.calls, alert.first_call) == (0, None)
+    assert (alert.calls, alert.first_call, alert.level) == (0, None, 9.0)
     assert alert.reason.startswith("No call for 8 hours")
+    answer(alert, "fine")
+    job.look_for_silence(now + timedelta(hours=2))
+    assert Alert.objects.count() == 1
+    profile = Profile.from_json(Baseline.objects.get().profile)
+    last = datetime.fromisoformat(profile.last_at)
+    told = [bool(of_stretches(profile, last + timedelta(hours=hours), 0.001)) for hours in (8, 9, 20)]
+    assert told == [False, False, True]
 
 
 def test_an_owner_reads_what_is_normal_and_answers_on_the_page(token: str) -> None:

@@ -96,7 +96,7 @@ def test_a_contradiction_outweighs_the_failures_that_follow_from_it() -> None:
 def test_an_argument_from_nowhere_a_new_tool_and_a_violation_are_told_as_reasons() -> None:
     steps = [
         called(0, "find_order", {"order": "W-100200"}, {"status": "sent", "note": "y" * 80}),
-        called(1, "pay_out", {"iban": "DE02120300000000202051"}, "z" * 80, code="baseline.new_tool", outcome="anomaly"),
+        called(1, "pay_out", {"iban": "DE02120300000000202051"}, "z" * 80, code="behaviour.new_tool", outcome="anomaly"),
         called(2, "export", {"order": "W-100200"}, "z" * 80, outcome="violation", reason="Export is outside the policy."),
     ]  # fmt: skip
     told = {one.at: one.reasons for one in rank(build_chain(steps), "Where is my order W-100200?").suspects}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -18,6 +19,8 @@ from apps.activity.outcomes.measures import RESOLUTION, first_shift, series_of
 from apps.activity.outcomes.reading import read_notes
 from apps.activity.outcomes.sequential import first_fall, first_rise
 from apps.activity.outcomes.watch import watch_agent, watch_outcomes
+from apps.activity.outcomes.words import API, Told
+from apps.activity.outcomes.writing import keep_outcomes
 from apps.agents.models import Agent
 from apps.agents.services.versions import record_version
 from apps.agents.signals import agents_discovered
@@ -229,8 +232,8 @@ def test_what_nobody_said_is_derived_and_yields_to_whoever_was_there(reporter: t
     row = RunOutcome.objects.get()
     assert (row.escalated, row.told["escalated"][0]) == (True, "derived")
     report(client, [
-        {"agent": agent.ref, "conversation_id": "first", "contact": "p-1", "at": (now - 5 * DAY).isoformat()},
-        {"agent": agent.ref, "conversation_id": "second", "contact": "p-1", "at": now.isoformat()},
+        {"agent": agent.ref, "conversation_id": "first", "contact": "p-1", "at": (now - 8 * DAY).isoformat()},
+        {"agent": agent.ref, "conversation_id": "second", "contact": "p-1", "at": (now - 3 * DAY).isoformat()},
         {"agent": agent.ref, "conversation_id": "alone", "contact": "p-2", "at": (now - 9 * DAY).isoformat()},
         {"agent": agent.ref, "conversation_id": "conv-1", "escalated": False},
     ])  # fmt: skip
@@ -251,8 +254,66 @@ def test_a_run_without_an_end_is_abandoned_where_runs_usually_have_one(reporter:
     RunOutcome.objects.filter(pk=open_run.pk).update(resolved=None)
     derive_outcomes()
     open_run.refresh_from_db()
-    assert (open_run.abandoned, open_run.resolved) == (True, False)
-    assert RunOutcome.objects.filter(abandoned=True).count() == 1
+    assert (open_run.abandoned, open_run.resolved) == (True, None)
+    assert RunOutcome.objects.filter(abandoned=False).count() == 39
+    RunOutcome.objects.filter(pk=open_run.pk).update(resolved=True)
+    derive_outcomes()
+    assert RunOutcome.objects.filter(abandoned=False).count() == 40
+
+
+def test_amounts_of_different_currencies_are_never_one_series(
+    reporter: tuple[Agent, Any], client: Client
+) -> None:
+    agent, _ = reporter
+    now = timezone.now()
+    keep_outcomes([
+        Told(agent.pk, str(at), API, now, now - timedelta(hours=400 - at), {"cost": Decimal(cost), "currency": currency})
+        for at in range(400)
+        for cost, currency in [("16", "JPY") if at % 10 < (2 if at < 250 else 8) else ("0.1", "EUR")]
+    ])  # fmt: skip
+    assert watch_outcomes() == 0
+    watches = OutcomeWatch.objects.filter(runs__gt=0).values_list("measure", "level")
+    assert {key: round(level, 2) for key, level in watches if level is not None} == {
+        "cost EUR": 0.1,
+        "cost JPY": 16.0,
+    }
+    viewer = factories.make_person(Role.VIEWER)
+    told = factories.client_of(viewer).get(f"/api/v1/agents/{agent.pk}/outcomes/summary").json()
+    assert [(one["currency"], one["cost"]) for one in told["total"]["amounts"]] == [
+        ("EUR", 0.1),
+        ("JPY", 16.0),
+    ]
+    client.force_login(viewer.person, backend="apps.identity.auth.PersonBackend")
+    assert "Cost a run (JPY)" in client.get(f"/agents/{agent.pk}/outcomes/").content.decode()
+    assert "Cost a run (EUR)" in client.get("/outcomes/?status=steady&measure=cost").content.decode()
+    dearer = [
+        Told(agent.pk, f"n{at}", API, now, now, {"cost": Decimal("0.25"), "currency": "EUR"})
+        for at in range(60)
+    ]
+    keep_outcomes(dearer)
+    assert [shift.sentence(now.date()).split(" from")[0] for shift in watch_agent(agent.pk)] == [
+        "cost a run in EUR rose"
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_cannot_lie_in_the_future(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    body = {"agent": agent.ref, "conversation_id": "a", "resolved": True}
+    refused = report(client, body | {"at": (timezone.now() + DAY).isoformat()})
+    assert (refused.status_code, set(refused.json()["fields"])) == (400, {"at"})
+    assert (
+        report(client, body | {"at": (timezone.now() + timedelta(minutes=2)).isoformat()}).status_code == 200
+    )
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    ahead = int((timezone.now() + 30 * DAY).timestamp() * 1e9)
+    times = {"start_time_unix_nano": ahead, "end_time_unix_nano": ahead + 1}
+    told = {"chancery.outcome.resolved": True, "gen_ai.agent.name": "fast"}
+    post(request([span("run", told, **times)]), token)
+    drain()
+    read_notes()
+    assert RunOutcome.objects.count() == 2
+    assert not RunOutcome.objects.filter(at__gt=timezone.now()).exists()
 
 
 def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, Any], client: Client) -> None:

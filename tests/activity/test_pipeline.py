@@ -145,15 +145,6 @@ def test_a_failed_tool_is_flagged_with_its_reason(token: str) -> None:
     assert call.outcome_reason == "The tool failed: payment backend down."
 
 
-def test_a_tool_never_called_in_thirty_calls_is_an_anomaly(token: str) -> None:
-    post(request([tool_span() for _ in range(30)]), token)
-    drain()
-    post(request([tool_span("export_customers")]), token)
-    drain()
-    call = ToolCall.objects.get(tool_name="export_customers")
-    assert (call.outcome, call.outcome_code) == ("anomaly", "baseline.new_tool")
-
-
 def test_positions_are_without_gap_in_commit_order(token: str) -> None:
     for _ in range(3):
         post(request([tool_span(), tool_span()]), token)

@@ -34,7 +34,8 @@ SHOWN = (
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
-    """Unusual calls of one cause. `score` is the highest of theirs; `first_call` None where it is of a stretch."""
+    """Unusual calls of one cause. `score` is the highest of theirs; `first_call` null where it is of a stretch, and `level` then
+    the highest seen: calls in the hour, the share that failed, hours without a call."""
 
     agent = AgentRef(read_only=True)
     answered_by = PrincipalRef(read_only=True, allow_null=True)
@@ -42,7 +43,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     class Meta:
         model = Alert
         fields = [
-            "id", "agent", "detector", "cause", "severity", "reason", "score", "calls", "first_call", "last_call",
+            "id", "agent", "detector", "cause", "severity", "reason", "score", "level", "calls", "first_call", "last_call",
             "first_at", "last_at", "state", "snoozed_until", "answered_at", "answered_by", "answer",
         ]  # fmt: skip
 
@@ -141,16 +142,15 @@ class DetectorsAnswer(serializers.Serializer[object]):
 
 
 class DetectorWrite(serializers.Serializer[Choice]):
-    """One choice: `detector` with `is_on` (null: as the fleet has it), or without one `rate` and `least_calls`."""
+    """One choice: `detector` with `is_on`, or without one `rate`, `least_calls` or both. What is not sent stays as it was;
+    null takes the choice back (as the fleet has it)."""
 
     detector = serializers.ChoiceField(
         choices=[(one.name, one.title) for one in DETECTORS], required=False, allow_blank=True, default=""
     )
-    is_on = serializers.BooleanField(required=False, allow_null=True, default=None)
-    rate = serializers.FloatField(required=False, allow_null=True, default=None, min_value=0, max_value=0.1)
-    least_calls = serializers.IntegerField(
-        required=False, allow_null=True, default=None, min_value=5, max_value=10_000
-    )
+    is_on = serializers.BooleanField(required=False, allow_null=True)
+    rate = serializers.FloatField(required=False, allow_null=True, min_value=0, max_value=0.1)
+    least_calls = serializers.IntegerField(required=False, allow_null=True, min_value=5, max_value=10_000)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 

@@ -171,8 +171,16 @@ class OutcomeWatchSerializer(serializers.ModelSerializer[OutcomeWatch]):
         fields = ["measure", "level", "since", "runs", "usual", "fell_at", "told_at", "sentence"]
 
 
+class OutcomeAmountSerializer(serializers.Serializer[Any]):
+    """Of the runs in one currency ('': none was named): the sum of their value, the mean of their cost."""
+
+    currency = serializers.CharField(allow_blank=True)
+    value = serializers.FloatField(allow_null=True)
+    cost = serializers.FloatField(allow_null=True)
+
+
 class OutcomeGroupSerializer(serializers.Serializer[Any]):
-    """Shares are between 0 and 1; null where nobody said anything."""
+    """Shares are between 0 and 1; null where nobody said anything. Amounts of different currencies are never added."""
 
     name = serializers.CharField()
     runs = serializers.IntegerField()
@@ -182,8 +190,7 @@ class OutcomeGroupSerializer(serializers.Serializer[Any]):
     abandoned = serializers.FloatField(allow_null=True)
     repeated = serializers.FloatField(allow_null=True)
     rating = serializers.FloatField(allow_null=True)
-    value = serializers.FloatField(allow_null=True)
-    cost = serializers.FloatField(allow_null=True)
+    amounts = OutcomeAmountSerializer(many=True)
 
 
 class OutcomeSummarySerializer(serializers.Serializer[Any]):

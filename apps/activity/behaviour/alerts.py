@@ -41,13 +41,19 @@ class Alarm:
 
 
 def open_alerts(alarms: Iterable[Alarm]) -> Mapping[Key, Alert]:
-    """An alert for each cause, new or joined; a handful of queries for any number of alarms."""
+    """An alert for each cause, new or joined; a handful of queries for any number of alarms.
+
+    A stretch that was answered is not opened again: it is the same hour, day or silence, whatever the answer was.
+    """
     told = list(alarms)
     if not told:
         return {}
     agents, causes = {alarm.key[0] for alarm in told}, {alarm.key[1] for alarm in told}
-    unanswered = Alert.objects.unanswered().filter(agent__in=agents, cause__in=causes)
-    known = {(one.agent_id, one.cause): one for one in unanswered.select_for_update().order_by("pk")}
+    of_causes = Alert.objects.filter(agent__in=agents, cause__in=causes)
+    unanswered = of_causes.unanswered().select_for_update().order_by("pk")
+    known = {(one.agent_id, one.cause): one for one in unanswered}
+    answered = set(of_causes.filter(first_call=None).values_list("agent_id", "cause")) - set(known)
+    told = [alarm for alarm in told if alarm.call_id is not None or alarm.key not in answered]
     opened: dict[Key, Alert] = {}
     for alarm in told:
         alert = known.get(alarm.key) or opened.get(alarm.key)
@@ -56,7 +62,7 @@ def open_alerts(alarms: Iterable[Alarm]) -> Mapping[Key, Alert]:
         else:
             _join(alert, alarm)
     Alert.objects.bulk_create(opened.values())
-    Alert.objects.bulk_update(known.values(), ["calls", "last_call", "last_at", "score"])
+    Alert.objects.bulk_update(known.values(), ["calls", "last_call", "last_at", "score", "level"])
     actor = system_principal() if opened else None
     record_acts(
         [
@@ -78,6 +84,7 @@ def _opened_by(alarm: Alarm) -> Alert:
         severity=detector.severity,
         reason=alarm.surprise.reason,
         score=alarm.score,
+        level=alarm.surprise.level,
         calls=int(alarm.call_id is not None),
         first_call=alarm.call_id,
         last_call=alarm.call_id,
@@ -91,6 +98,8 @@ def _join(alert: Alert, alarm: Alarm) -> None:
     alert.last_call = alarm.call_id or alert.last_call
     alert.last_at = max(alert.last_at, alarm.at)
     alert.score = max(alert.score, alarm.score)
+    if alarm.surprise.level is not None:
+        alert.level = max(alert.level or 0.0, alarm.surprise.level)
 
 
 def _told(alert: Alert) -> dict[str, object]:

@@ -11,12 +11,14 @@ NEEDS_REQUEST: Final = "Silent where the client does not send the person's reque
 
 @dataclass(frozen=True)
 class DetectorWords:
-    """A detector for people: `title` is what it finds, `words` how it tells."""
+    """A detector for people: `title` is what it finds, `words` how it tells; `still_told`, of stretches, what it tells
+    though a lower level was called fine."""
 
     name: str
     title: str
     severity: str
     words: str
+    still_told: str = ""
 
 
 DETECTORS: Final[tuple[DetectorWords, ...]] = (
@@ -41,9 +43,12 @@ DETECTORS: Final[tuple[DetectorWords, ...]] = (
     DetectorWords("loop", "Loop", "medium", "The same call over and over, more often in a row than ever."),
     DetectorWords("night_work", "Night work", "low", "A call between 22:00 and 06:00 UTC of an agent that rests then."),
     DetectorWords("latency_shift", "Slower than ever", "low", "A call that took longer than any before, by how much."),
-    DetectorWords("volume", "More calls than usual", "medium", "The hour that runs, against the hours before it."),
+    DetectorWords("volume", "More calls than usual", "medium", "The hour that runs, against the hours before it.",
+        "An hour well above it is told again."),
     DetectorWords("error_rate", "More failures than usual", "medium",
-        "The newest 20 calls against the share that usually fails."),
-    DetectorWords("silence", "Silence", "medium", "No call where its usual hours would have brought some."),
+        "The newest 20 calls against the share that usually fails.",
+        "A larger share is told again, and always when nearly all fail."),
+    DetectorWords("silence", "Silence", "medium", "No call where its usual hours would have brought some.",
+        "A longer one is told again, and always one of more than three and a half days."),
 )  # fmt: skip
 BY_NAME: Final[Mapping[str, DetectorWords]] = {one.name: one for one in DETECTORS}

@@ -147,7 +147,7 @@ def _alarms(batch: Batch) -> Iterator[Alarm]:
 
 
 def _alarms_of_stretches(found: Sequence[tuple[Baseline, Surprise]], now: datetime) -> list[Alarm]:
-    return [Alarm(baseline, one.detector, one, one.nats, now) for baseline, one in found]
+    return [Alarm(baseline, one.cause, one, one.nats, now) for baseline, one in found]
 
 
 def _score(call: ToolCall, scored: Scored, alert: object, now: datetime) -> CallScore:

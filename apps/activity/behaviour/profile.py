@@ -78,7 +78,8 @@ class Profile:
     """Counts by name, spreads by name, calls by hour, and the scores of calls that gave no alarm.
 
     `pairs` counts `a > b`, `shapes` and `operations` count `tool: shape`; `numbers` is by `tool: argument`.
-    `taught` are the causes that a person called fine, as `detector: subject`; `opened` counts all causes that
+    `taught` are the causes that a person called fine, as `detector: subject`; `fine_up_to` is by detector of
+    stretches the highest level that a person called fine; `opened` counts all causes of calls that
     ever opened an alert and were not confirmed, `open_causes` are those waiting for an answer;
     `chance_alarms` counts the alarms that were taken as usual all the same,
     `alarms` how often the same call for the same request gave one.
@@ -110,6 +111,7 @@ class Profile:
     open_causes: list[str] = field(default_factory=list)
     recent_errors: list[bool] = field(default_factory=list)
     taught: list[str] = field(default_factory=list)
+    fine_up_to: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
@@ -150,6 +152,10 @@ class Profile:
         self.reference.append(round(score, 4))
         if len(self.reference) > MOST_SCORES:
             del self.reference[: len(self.reference) - MOST_SCORES]
+
+    def widen(self, detector: str, level: float) -> None:
+        """Take a level of a stretch as usual, as somebody called it fine. A higher one is told as before."""
+        self.fine_up_to[detector] = max(level, self.fine_up_to.get(detector, 0.0))
 
     def once(self, counts: Counts) -> int:
         """How many names were met only once: what Good and Turing estimate the share of new ones by."""

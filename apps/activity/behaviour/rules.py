@@ -22,11 +22,15 @@ def rules_for(agent_ids: Iterable[UUID]) -> dict[UUID, Rules]:
 
 
 def merged(rows: Iterable[DetectorSetting]) -> Rules:
-    """Several layers of choices as one: a later one outweighs an earlier one where it says something."""
+    """Several layers of choices as one: a later one outweighs an earlier one where it says something.
+
+    A row of a detector switches it; rate and calls stand only in the row of none.
+    """
     rate, least, switches = DEFAULT_RATE, settings.BASELINE_CALLS, dict[str, bool]()
     for row in rows:
+        if row.detector:
+            switches |= {row.detector: row.is_on} if row.is_on is not None else {}
+            continue
         rate = row.rate if row.rate is not None else rate
         least = row.least_calls if row.least_calls is not None else least
-        if row.detector and row.is_on is not None:
-            switches[row.detector] = row.is_on
     return Rules(rate, frozenset(name for name, is_on in switches.items() if not is_on), least)

@@ -117,7 +117,7 @@ class Watch:
 def cause_of(judgement: Judgement) -> str:
     """Detector and subject. Being led off the request is one cause, whichever tool it ended in."""
     first = judgement.causes[0]
-    return first.detector if first.detector in OF_REQUEST else f"{first.detector}: {first.subject}"
+    return first.detector if first.detector in OF_REQUEST else first.cause
 
 
 def _is_of_request(judgement: Judgement) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
@@ -29,14 +31,31 @@ MOST_CALLS_TAUGHT = 200
 MOST_RATE = 0.1
 
 
+class Unsaid(Enum):
+    """The value of what a choice says nothing of."""
+
+    UNSAID = "unsaid"
+
+
+UNSAID: Final = Unsaid.UNSAID
+
+
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen of one detector, or with `detector` '' of all; None leaves it to the fleet, or to Chancery."""
+    """What is chosen: `is_on` of one detector, `rate` and `least_calls` of all together (`detector` '').
+
+    What is unsaid stays as it was; None takes a choice back, so that it is as the fleet or Chancery has it.
+    """
 
     detector: str = ""
-    is_on: bool | None = None
-    rate: float | None = None
-    least_calls: int | None = None
+    is_on: bool | Unsaid | None = UNSAID
+    rate: float | Unsaid | None = UNSAID
+    least_calls: int | Unsaid | None = UNSAID
+
+    @property
+    def said(self) -> dict[str, float | None]:
+        values = {"is_on": self.is_on, "rate": self.rate, "least_calls": self.least_calls}
+        return {name: value for name, value in values.items() if not isinstance(value, Unsaid)}
 
 
 @transaction.atomic
@@ -44,6 +63,7 @@ def call_fine(alert: Alert, *, actor: Principal, reason: str = "") -> Alert:
     """Say that these calls were fine: their baseline learns them, and the same cause gives no alert again.
 
     Where the cause is the request's, the same call for the same request is fine, not every one that is led off it.
+    Of a stretch the level seen then counts as usual from now on; more than that is told as before.
     """
     alert = _locked(alert, actor)
     profile = _profile_of(alert)
@@ -60,7 +80,7 @@ def confirm_alert(alert: Alert, *, actor: Principal, reason: str) -> Alert:
     require_reason(reason, "Say what was wrong")
     profile = _profile_of(alert)
     if profile is not None:
-        profile.opened = max(0, profile.opened - 1)
+        profile.opened = max(0, profile.opened - (not alert.is_of_stretch))
         _close(profile, alert)
         _keep_profile(alert, profile)
     return _answer(alert, Alert.State.CONFIRMED, reason, actor=actor)
@@ -86,7 +106,10 @@ def snooze_alert(alert: Alert, until: datetime, *, actor: Principal, reason: str
 def set_detector(
     agent: Agent | None, choice: Choice, *, actor: Principal, reason: str = ""
 ) -> DetectorSetting:
-    """Switch a detector, or set the alarm rate or the calls a baseline needs, for one agent or for the fleet."""
+    """Switch a detector, or set the alarm rate or the calls a baseline needs, for one agent or for the fleet.
+
+    Only what the choice says is changed.
+    """
     if agent is None:
         require(actor, Permission.POLICY_EDIT)
     else:
@@ -95,10 +118,8 @@ def set_detector(
     setting, _ = DetectorSetting.objects.update_or_create(
         agent=agent,
         detector=choice.detector,
-        defaults={
-            "is_on": choice.is_on, "rate": choice.rate, "least_calls": choice.least_calls, "updated_by": actor,
-        },
-    )  # fmt: skip
+        defaults=choice.said | {"updated_by": actor},
+    )
     record_act(
         "activity.detector.set",
         actor=actor,
@@ -173,6 +194,9 @@ def _teach(profile: Profile, alert: Alert) -> None:
     Of the request's causes the same call for the same request is routine from now on, and the bar rises by a step;
     were their whole scores taken in, one answer would blind the detectors to attacks as strong.
     """
+    if alert.is_of_stretch:
+        profile.widen(alert.detector, alert.level or 0.0)
+        return
     scored = CallScore.objects.filter(alert=alert).values_list("call_id", "score", "bar")
     scores = {pk: min(score, bar + LEAST_BEYOND) for pk, score, bar in scored[:MOST_CALLS_TAUGHT]}
     for score in scores.values():
@@ -218,17 +242,40 @@ def _check(choice: Choice) -> None:
     problems = {}
     if choice.detector and choice.detector not in BY_NAME:
         problems["detector"] = f"Choose one of {', '.join(BY_NAME)}"
-    if choice.rate is not None and not 0 <= choice.rate <= MOST_RATE:
+    said = choice.said
+    rate, least = said.get("rate"), said.get("least_calls")
+    if rate is not None and not 0 <= rate <= MOST_RATE:
         problems["rate"] = "Enter a share from 0 to 0.1"
-    if choice.least_calls is not None and not 5 <= choice.least_calls <= 10_000:
+    if least is not None and not 5 <= least <= 10_000:
         problems["least_calls"] = "Enter a number from 5 to 10000"
+    problems |= _misplaced(choice)
     if problems:
         raise InvalidInput("The detector was not set.", fields=problems)
 
 
-def _words_of(choice: Choice) -> str:
+def _misplaced(choice: Choice) -> dict[str, str]:
+    """What is said in the wrong place: of one detector what holds for all of them, or the other way round."""
+    said = choice.said
     if choice.detector:
-        state = {True: "on", False: "off", None: "as the fleet has it"}[choice.is_on]
+        wrong = {
+            name: "This is set for all detectors together" for name in ("rate", "least_calls") if name in said
+        }
+        return wrong if "is_on" in said or wrong else {"is_on": "Choose on or off"}
+    if "is_on" in said:
+        return {"detector": "Choose which detector"}
+    return {} if said else {"rate": "Say what to change"}
+
+
+def _words_of(choice: Choice) -> str:
+    said = choice.said
+    if choice.detector:
+        state = {True: "on", False: "off", None: "as the fleet has it"}[said["is_on"]]
         return f"the detector {BY_NAME[choice.detector].title.lower()} {state}"
-    rate = "as the fleet has it" if choice.rate is None else f"{choice.rate:g}"
-    return f"the share of calls that may give an alarm to {rate}"
+    titles = {
+        "rate": "the share of calls that may give an alarm",
+        "least_calls": "the calls that make a baseline",
+    }
+    return " and ".join(
+        f"{titles[name]} to {'as the fleet has it' if value is None else f'{value:g}'}"
+        for name, value in said.items()
+    )

@@ -26,12 +26,20 @@ LEAST_HOURS: Final = 24  # at work, before hours say when an agent rests
 
 @dataclass(frozen=True)
 class Surprise:
-    """What one detector says of a call: about what it is surprised (the cause), how much, in words."""
+    """What one detector says of a call: about what it is surprised, how much, in words.
+
+    `level` is of a stretch: calls in the hour, the share that failed, hours without a call.
+    """
 
     detector: str
     subject: str
     nats: float
     reason: str
+    level: float | None = None
+
+    @property
+    def cause(self) -> str:
+        return f"{self.detector}: {self.subject}"
 
 
 def new_tool(act: Act, profile: Profile) -> Iterator[Surprise]:
@@ -141,7 +149,7 @@ def surprises(act: Act, profile: Profile, off: Iterable[str] = ()) -> list[Surpr
         for name, detector in OF_A_CALL.items()
         if name not in silent
         for one in detector(act, profile)
-        if f"{one.detector}: {one.subject}" not in profile.taught
+        if one.cause not in profile.taught
     ]
     return sorted(found, key=lambda one: -one.nats)
 

@@ -81,6 +81,7 @@ def alert_detail(request: PageRequest, alert_id: UUID) -> HttpResponse:
         "scores": queries.scored_calls(alert, actor=request.actor),
         "read_back": calls_of_alert(alert, actor=request.actor),
         "words": BY_NAME[alert.detector].words,
+        "still_told": BY_NAME[alert.detector].still_told,
         "may_answer": may(request.actor, Permission.ALERTS_ANSWER, alert.agent),
     }
     return render(request, "activity/alert_detail.html", context)

@@ -1,10 +1,14 @@
-"""Detectors of stretches of time rather than of single calls: volume, error rate, silence. Pure."""
+"""Detectors of stretches of time rather than of single calls: volume, error rate, silence. Pure.
+
+What a person called fine of a stretch widens what counts as usual for that agent up to the level seen then, never without
+end: a stretch well above it is told, and so are 20 calls that nearly all fail and a silence of several days.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from math import log
+from math import ceil, log
 from statistics import fmean, pvariance
 from typing import Final
 
@@ -15,18 +19,20 @@ LEAST_HOURS: Final = 6
 LEAST_NATS: Final = 7.0  # one in a thousand
 LONGEST_SILENCE_H: Final = 24 * 7
 LEAST_ERRORS: Final = 4
+MOST_FINE: Final[Mapping[str, float]] = {"error_rate": 0.5, "silence": LONGEST_SILENCE_H / 2}
 
 
 def of_stretches(profile: Profile, now: datetime, rate: float, off: Iterable[str] = ()) -> list[Surprise]:
-    """Which stretches are unlikelier than the rate allows; a cause is one hour, one day or one run of errors."""
+    """Which stretches are unlikelier than the rate allows. A cause is one hour (volume), one day (failures), one silence
+    since its last call."""
     silent = set(off)
     found = [*_volume(profile, now), *_errors(profile), *_silence(profile, now)]
     least = max(LEAST_NATS, -log(rate)) if rate > 0 else float("inf")
-    return [
-        one
-        for one in found
-        if one.detector not in silent and one.nats >= least and one.detector not in profile.taught
-    ]
+    return [one for one in found if one.detector not in silent and one.nats >= least]
+
+
+def _fine(profile: Profile, detector: str) -> float:
+    return min(profile.fine_up_to.get(detector, 0.0), MOST_FINE.get(detector, float("inf")))
 
 
 def _volume(profile: Profile, now: datetime) -> Iterator[Surprise]:
@@ -37,11 +43,12 @@ def _volume(profile: Profile, now: datetime) -> Iterator[Surprise]:
     if len(before) < LEAST_HOURS:
         return
     mean = fmean(before)
-    if count > mean:
+    usual = max(mean, _fine(profile, "volume"))
+    if count > usual:
         spread = max(1.0, pvariance(before) / mean)
-        nats = (count * log(count / mean) - (count - mean)) / spread
+        nats = (count * log(count / usual) - (count - usual)) / spread
         words = f"{count:.0f} calls in the hour from {hour[-2:]}:00 UTC; an hour at work has {mean:.0f} on average, at most {max(before):.0f}."
-        yield Surprise("volume", hour, nats, words)
+        yield Surprise("volume", hour, nats, words, count)
 
 
 def _errors(profile: Profile) -> Iterator[Surprise]:
@@ -49,17 +56,21 @@ def _errors(profile: Profile) -> Iterator[Surprise]:
     failed = sum(profile.recent_errors)
     if len(profile.recent_errors) < RECENT or failed < LEAST_ERRORS:
         return
-    usual = (max(0.0, profile.errors - failed) + 1) / (max(1.0, profile.calls - RECENT) + 2)
+    seen = (max(0.0, profile.errors - failed) + 1) / (max(1.0, profile.calls - RECENT) + 2)
+    usual = max(seen, _fine(profile, "error_rate"))
     share = failed / RECENT
     if share > usual:
         rest = (1 - share) * log((1 - share) / (1 - usual)) if share < 1 else 0.0
         nats = RECENT * (share * log(share / usual) + rest)
-        words = f"{failed} of the newest {RECENT} calls failed; usual is {usual:.0%}."
-        yield Surprise("error_rate", "errors", nats, words)
+        words = f"{failed} of the newest {RECENT} calls failed; usual is {seen:.0%}."
+        yield Surprise("error_rate", profile.last_at[:10], nats, words, share)
 
 
 def _silence(profile: Profile, now: datetime) -> Iterator[Surprise]:
-    """No call for so long, where its hours would have brought some. Rests on a day of hours at least."""
+    """No call for so long, where its hours would have brought some. Rests on a day of hours at least.
+
+    Only the hours beyond a silence that was called fine count.
+    """
     if not profile.last_at or len(profile.by_hour) < LEAST_HOURS:
         return
     last = datetime.fromisoformat(profile.last_at)
@@ -69,11 +80,12 @@ def _silence(profile: Profile, now: datetime) -> Iterator[Surprise]:
     if (last - first) < timedelta(days=1) or hours < 2:
         return
     shares = _shares(profile, days)
-    expected = sum(shares[(last.hour + 1 + step) % 24] for step in range(hours))
+    expected = [shares[(last.hour + 1 + step) % 24] for step in range(hours)]
+    beyond = sum(expected[ceil(_fine(profile, "silence")) :])
     counts = list(profile.by_hour.values())
     spread = max(1.0, pvariance(counts) / fmean(counts))
-    words = f"No call for {hours} hours, in which {expected:.0f} were to be expected."
-    yield Surprise("silence", f"{last:%Y-%m-%dT%H:%M}", expected / spread, words)
+    words = f"No call for {hours} hours, in which {sum(expected):.0f} were to be expected."
+    yield Surprise("silence", f"{last:%Y-%m-%dT%H:%M}", beyond / spread, words, float(hours))
 
 
 def _shares(profile: Profile, days: float) -> list[float]:

@@ -56,6 +56,16 @@ def _hours(profile: Profile) -> Iterator[str]:
     if profile.by_hour:
         counts = sorted(profile.by_hour.values())
         yield f"An hour at work has {number(counts[len(counts) // 2])} calls, at most {number(counts[-1])}."
+    yield from _called_fine(profile.fine_up_to)
+
+
+def _called_fine(levels: Mapping[str, float]) -> Iterator[str]:
+    if calls := levels.get("volume"):
+        yield f"Up to {number(calls)} calls in an hour were called fine."
+    if share := levels.get("error_rate"):
+        yield f"Up to {share:.0%} of 20 calls failing was called fine."
+    if hours := levels.get("silence"):
+        yield f"Up to {number(hours)} hours without a call were called fine."
 
 
 def _speed(profile: Profile) -> Iterator[str]:

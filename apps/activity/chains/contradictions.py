@@ -9,7 +9,7 @@ from apps.activity.chains.flow import from_nowhere
 from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step, Used
 from apps.activity.chains.values import Value, normal, values_of
 
-NEW_TOOL = "baseline.new_tool"
+NEW_TOOL = "behaviour.new_tool"
 GRAVE = ("violation", "blocked")
 LOOKS_BACK = 200
 Told = dict[int, dict[str, str]]

@@ -80,7 +80,10 @@ class AlertQuerySet(OfAgent["Alert"]):
 
 
 class Alert(models.Model):
-    """Unusual calls of one cause: detector and subject. `first_call` and `last_call` are None for stretches."""
+    """Unusual calls of one cause: detector and subject. `first_call` and `last_call` are None for stretches.
+
+    `level` is of a stretch, the highest seen: calls in the hour, the share that failed, hours without a call.
+    """
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -96,6 +99,7 @@ class Alert(models.Model):
     severity = models.CharField(max_length=10, choices=Severity.choices)
     reason = models.TextField()
     score = models.FloatField()
+    level = models.FloatField(null=True)
     calls = models.PositiveIntegerField(default=0)
     first_call = models.UUIDField(null=True)
     last_call = models.UUIDField(null=True)
@@ -122,6 +126,11 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.reason
+
+    @property
+    def is_of_stretch(self) -> bool:
+        """Of an hour, a day or a silence rather than of calls."""
+        return self.first_call is None
 
     @property
     def is_unanswered(self) -> bool:

@@ -2,6 +2,9 @@
 
 Read from calls up to a position of the feed (positions appear in commit order, so nothing is passed over), for agents whose
 rules are set. Every word here is the weakest there is: whoever was there knows better.
+
+What time tells is told of both outcomes at the same age of a run, never the bad one first: otherwise the newest runs would
+be failures only, and every steady agent would look fallen.
 """
 
 from __future__ import annotations
@@ -12,18 +15,20 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from apps.activity.models import FeedPosition, OutcomeCursor, OutcomeRules, RunOutcome, ToolCall
 from apps.activity.outcomes.words import DERIVED, Told
-from apps.activity.outcomes.writing import derived, keep_outcomes
+from apps.activity.outcomes.writing import came_back, derived, keep_outcomes
+from apps.activity.pipeline.reports import not_later_than_now
 
 READER = "calls"
 AT_ONCE = 5000
 USUALLY, OF_AT_LEAST = 0.8, 20
 LOOKED_BACK = timedelta(days=90)
-ENDED = Q(resolved__isnull=False) | Q(escalated=True)
+SAID = Q(told__resolved__0__isnull=True) | ~Q(told__resolved__0=DERIVED)
+ENDED = Q(resolved__isnull=False) & SAID | Q(escalated=True)
 
 
 def derive_outcomes(now: datetime | None = None) -> int:
@@ -33,7 +38,7 @@ def derive_outcomes(now: datetime | None = None) -> int:
         found += step
     moment = now or timezone.now()
     for rules in OutcomeRules.objects.all():
-        found += len(_abandoned(rules, moment)) + len(_not_come_back(rules, moment))
+        found += len(_abandoned_or_not(rules, moment)) + len(_come_back_or_not(rules, moment))
     return found
 
 
@@ -64,8 +69,12 @@ def _told_by_calls(after: int, upto: int) -> list[Told]:
     for (agent_id, run), some in runs.items():
         handed = _is_handed_over(some, set(rules[agent_id].handover_tools))
         fields = {} if handed is None else {"escalated": handed}
-        told.append(Told(agent_id, run, DERIVED, now, min(call.started_at for call in some), fields))
+        told.append(Told(agent_id, run, DERIVED, now, _began(some), fields))
     return _kept_handed(told)
+
+
+def _began(calls: list[ToolCall]) -> datetime:
+    return not_later_than_now(min(call.started_at for call in calls))
 
 
 def _is_handed_over(calls: list[ToolCall], tools: set[str]) -> bool | None:
@@ -95,25 +104,41 @@ def _kept_handed(told: list[Told]) -> list[Told]:
 
 
 @transaction.atomic
-def _abandoned(rules: OutcomeRules, now: datetime) -> set[tuple[UUID, str]]:
-    """Runs without an end after the hours of their agent, where its runs usually have one."""
-    until = now - timedelta(hours=rules.abandoned_hours)
-    old = RunOutcome.objects.filter(agent=rules.agent_id, at__lte=until, at__gte=until - LOOKED_BACK)
+def _abandoned_or_not(rules: OutcomeRules, now: datetime) -> set[tuple[UUID, str]]:
+    """Runs older than the hours of their agent, where its runs usually have an end: without one abandoned, with one not.
+
+    Only an end that somebody said, or a hand-over, is one; what is derived of contacts later is none.
+    """
+    old = _older_than(rules, now - timedelta(hours=rules.abandoned_hours))
     counted = old.aggregate(runs=Count("pk"), ended=Count("pk", filter=ENDED))
     if counted["runs"] < OF_AT_LEAST or counted["ended"] < USUALLY * counted["runs"]:
         return set()
-    without = old.filter(resolved=None, abandoned=None).exclude(escalated=True)
-    return keep_outcomes([derived(row, {"abandoned": True, "resolved": False}) for row in without[:AT_ONCE]])
+    ended = old.filter(ENDED).filter(Q(abandoned=None) | Q(abandoned=True, told__abandoned__0=DERIVED))
+    without = old.filter(abandoned=None).exclude(pk__in=old.filter(ENDED).values("pk"))
+    return keep_outcomes(
+        [derived(row, {"abandoned": False}) for row in ended[:AT_ONCE]]
+        + [derived(row, {"abandoned": True}) for row in without[:AT_ONCE]]
+    )
 
 
 @transaction.atomic
-def _not_come_back(rules: OutcomeRules, now: datetime) -> set[tuple[UUID, str]]:
-    """Runs whose contact stayed away for the days of their agent: not repeated, and resolved unless handed over."""
-    until = now - timedelta(days=rules.repeat_days)
-    quiet = RunOutcome.objects.filter(
-        agent=rules.agent_id, at__lte=until, at__gte=until - LOOKED_BACK, repeated=None
-    ).exclude(contact="")
-    return keep_outcomes([derived(row, _of_quiet(row)) for row in quiet[:AT_ONCE]])
+def _come_back_or_not(rules: OutcomeRules, now: datetime) -> set[tuple[UUID, str]]:
+    """Runs as old as the days of their agent: repeated and not resolved where the contact came back within them; else
+    not repeated, and resolved unless handed over."""
+    days = timedelta(days=rules.repeat_days)
+    again = RunOutcome.objects.filter(
+        agent=rules.agent_id,
+        contact=OuterRef("contact"),
+        at__gt=OuterRef("at"),
+        at__lte=OuterRef("at") + days,
+    )
+    due = _older_than(rules, now - days).filter(repeated=None).exclude(contact="")
+    rows = due.annotate(is_again=Exists(again)).order_by("at", "pk")[:AT_ONCE]
+    return keep_outcomes([came_back(row) if row.is_again else derived(row, _of_quiet(row)) for row in rows])
+
+
+def _older_than(rules: OutcomeRules, until: datetime) -> QuerySet[RunOutcome]:
+    return RunOutcome.objects.filter(agent=rules.agent_id, at__lte=until, at__gte=until - LOOKED_BACK)
 
 
 def _of_quiet(row: RunOutcome) -> Mapping[str, object]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Protocol
@@ -35,7 +35,10 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Measure:
-    """`name` as a sentence says it; `worse` is the way it goes when the agent does its job worse."""
+    """`name` as a sentence says it; `worse` is the way it goes when the agent does its job worse.
+
+    An amount is measured in each currency by itself: `of` makes the measure of one, whose key names it ("cost EUR").
+    """
 
     key: str
     label: str
@@ -43,6 +46,15 @@ class Measure:
     worse: str
     read: Callable[[Run], float | None]
     is_amount: bool = False
+    currency: str = ""
+
+    def of(self, currency: str) -> Measure:
+        if not currency:
+            return self
+        return replace(
+            self, key=f"{self.key} {currency}", label=f"{self.label} ({currency})", name=f"{self.name} in {currency}",
+            currency=currency,
+        )  # fmt: skip
 
     def words(self, level: float | None) -> str:
         if level is None:
@@ -72,6 +84,14 @@ COST = Measure("cost", "Cost a run", "cost a run", "rose", _cost, is_amount=True
 ABANDONED = Measure("abandoned", "Abandoned", "abandonment", "rose", lambda run: _share(run.abandoned))
 MEASURES = (RESOLUTION, ESCALATION, TRUST, COST, ABANDONED)
 BY_KEY = {measure.key: measure for measure in MEASURES}
+
+
+def measure_named(key: str) -> Measure:
+    """The measure of a watch's key: "resolution", "cost", "cost EUR"."""
+    base, _, currency = key.partition(" ")
+    return BY_KEY[base].of(currency)
+
+
 BETTER = {"fell": "rose", "rose": "fell"}
 
 

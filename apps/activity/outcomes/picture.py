@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.activity.models import ExternalEvent, OutcomeWatch
 from apps.activity.outcomes.measures import ABANDONED, COST, ESCALATION, RESOLUTION, TRUST, Measure
-from apps.activity.outcomes.queries import BIN_DAYS, Days
+from apps.activity.outcomes.queries import BIN_DAYS, Bins, Days
 from apps.agents.models import AgentVersion
 from apps.kit.ui.formats import DASH, number
 from apps.kit.ui.multiples import Mark, Panel
@@ -20,7 +20,6 @@ COLUMNS = (
     (RESOLUTION, "resolved"),
     (ESCALATION, "rightly"),
     (TRUST, "rating"),
-    (COST, "cost"),
     (ABANDONED, "abandoned"),
 )
 MOST_MARKS = 12
@@ -38,14 +37,17 @@ class Happening:
 
 
 def panels_of(days: Days, watches: Sequence[OutcomeWatch]) -> list[Panel]:
-    """A panel for each measure, and the oversight load; those nobody said anything of have no values."""
+    """A panel for each measure, for the cost in each currency, and the oversight load; those nobody said anything of have no values."""
     by_key = {watch.measure: watch for watch in watches}
-    drawn = [_panel(measure, column, days, by_key.get(measure.key)) for measure, column in COLUMNS]
+    drawn = [_panel(measure, column, days.rows, by_key.get(measure.key)) for measure, column in COLUMNS]
+    for currency, bins in days.costs.items():
+        measure = COST.of(currency)
+        drawn.append(_panel(measure, "cost", bins, by_key.get(measure.key)))
     return [*drawn, _load(days)]
 
 
-def _panel(measure: Measure, column: str, days: Days, watch: OutcomeWatch | None) -> Panel:
-    values = [_mean(row, column) for row in days.rows]
+def _panel(measure: Measure, column: str, bins: Bins, watch: OutcomeWatch | None) -> Panel:
+    values = [_mean(row, column) for row in bins]
     usual = watch.usual if watch else None
     return Panel(
         measure.label,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -26,7 +27,7 @@ from django.http import QueryDict
 from django.utils import timezone
 
 from apps.activity.models import OutcomeWatch, RunOutcome
-from apps.activity.outcomes.measures import BY_KEY, MEASURES
+from apps.activity.outcomes.measures import BY_KEY, COST, MEASURES, measure_named
 from apps.activity.signals import oversight_load_asked
 from apps.agents.models import Agent
 from apps.identity.models import Principal
@@ -34,6 +35,7 @@ from apps.kit.ui.parts import Option
 
 DAYS, BIN_DAYS = 90, 3
 MOST_GROUPS = 20
+IN_CURRENCY = f"{COST.key} "  # how the key of a cost in a currency begins
 FALLEN, STEADY = "fallen", "steady"
 STATUSES = ((FALLEN, "Fell"), (STEADY, "Steady"))
 
@@ -56,14 +58,25 @@ FIGURES: Mapping[str, Any] = {
     "abandoned_share": _share("abandoned"),
     "repeated_share": _share("repeated"),
     "mean_rating": Avg("rating"),
+}
+AMOUNTS: Mapping[str, Any] = {
     "sum_value": ExpressionWrapper(Sum("value"), output_field=FloatField()),
     "mean_cost": ExpressionWrapper(Avg("cost"), output_field=FloatField()),
 }
 
 
 @dataclass(frozen=True)
+class Amount:
+    """What runs of one currency were worth in sum and cost on average; None where nobody said. '' is no currency named."""
+
+    currency: str
+    value: float | None
+    cost: float | None
+
+
+@dataclass(frozen=True)
 class Group:
-    """Runs with something in common: shares between 0 and 1, None where nobody said anything; `cost` is a run's."""
+    """Runs with something in common: shares between 0 and 1, None where nobody said anything; amounts by currency."""
 
     name: str
     runs: int
@@ -73,8 +86,7 @@ class Group:
     abandoned: float | None
     repeated: float | None
     rating: float | None
-    value: float | None
-    cost: float | None
+    amounts: Sequence[Amount]
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ def first_day() -> date:
 
 
 def summary_of(agent: Agent) -> Summary:
-    """Four queries."""
+    """Seven queries."""
     runs = recent_runs(agent).order_by()
     versions = (
         runs.values("version__number")
@@ -109,27 +121,49 @@ def summary_of(agent: Agent) -> Summary:
     segments = (
         runs.values("segment").annotate(runs=RUNS, **FIGURES).order_by("-runs", "segment")[:MOST_GROUPS]
     )
+    by_version, by_segment = _amounts(runs, "version__number"), _amounts(runs, "segment")
     return Summary(
         DAYS,
-        _group("All runs", runs.aggregate(runs=RUNS, **FIGURES)),
-        [_group(_version_name(row["version__number"]), row) for row in versions],
-        [_group(row["segment"] or "No segment", row) for row in segments],
+        _group("All runs", runs.aggregate(runs=RUNS, **FIGURES), _amounts(runs).get(None, [])),
+        [
+            _group(_version_name(number), row, by_version.get(number, []))
+            for row in versions
+            for number in [row["version__number"]]
+        ],
+        [
+            _group(name or "No segment", row, by_segment.get(name, []))
+            for row in segments
+            for name in [row["segment"]]
+        ],
         watches_of(agent),
     )
 
 
+def _amounts(runs: QuerySet[RunOutcome], column: str = "") -> dict[Any, list[Amount]]:
+    """Value and cost in each currency, by the value of a column, or for all (None). One query."""
+    columns = [column, "currency"] if column else ["currency"]
+    told = runs.filter(Q(value__isnull=False) | Q(cost__isnull=False)).values(*columns).annotate(**AMOUNTS)
+    found: dict[Any, list[Amount]] = defaultdict(list)
+    for row in told.order_by("currency"):
+        found[row[column] if column else None].append(
+            Amount(row["currency"], row["sum_value"], row["mean_cost"])
+        )
+    return found
+
+
 def watches_of(agent: Agent) -> list[OutcomeWatch]:
     """In the order of the measures; only those that anything is known of. One query."""
-    held = {watch.measure: watch for watch in OutcomeWatch.objects.filter(agent=agent, runs__gt=0)}
-    return [held[measure.key] for measure in MEASURES if measure.key in held]
+    order = [measure.key for measure in MEASURES]
+    held = OutcomeWatch.objects.filter(agent=agent, runs__gt=0)
+    return sorted(held, key=lambda watch: (order.index(watch.measure.split()[0]), watch.measure))
 
 
 def _version_name(number: int | None) -> str:
     return "No version known" if number is None else f"Version {number}"
 
 
-def _group(name: str, row: Mapping[str, Any]) -> Group:
-    return Group(name, row["runs"], *(row[key] for key in FIGURES))
+def _group(name: str, row: Mapping[str, Any], amounts: Sequence[Amount]) -> Group:
+    return Group(name, row["runs"], *(row[key] for key in FIGURES), amounts)
 
 
 SUMS: Mapping[str, Any] = {
@@ -140,35 +174,47 @@ SUMS: Mapping[str, Any] = {
     "of_rightly": Count(RIGHTLY),
     "sum_rating": Sum("rating"),
     "of_rating": Count("rating"),
-    "sum_cost": ExpressionWrapper(Sum("cost"), output_field=FloatField()),
-    "of_cost": Count("cost"),
     "sum_abandoned": Count("pk", filter=Q(abandoned=True)),
     "of_abandoned": Count("abandoned"),
 }
+COSTS: Mapping[str, Any] = {
+    "sum_cost": ExpressionWrapper(Sum("cost"), output_field=FloatField()),
+    "of_cost": Count("cost"),
+}
+Bins = Sequence[Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
 class Days:
-    """Stretches of three days, oldest first: what runs came to in each, and how often a person was asked or told."""
+    """Stretches of three days, oldest first: what runs came to in each, what they cost by currency, and how often a person
+    was asked or told."""
 
     starts: Sequence[date]
-    rows: Sequence[Mapping[str, Any] | None]
+    rows: Bins
+    costs: Mapping[str, Bins]
     asked: Sequence[int]
 
 
 def days_of(agent: Agent) -> Days:
-    """Two queries: one here, one of whoever keeps decisions."""
+    """Three queries: two here, one of whoever keeps decisions."""
     since = first_day()
+    runs = recent_runs(agent).order_by().annotate(day=TruncDate("at"))
+    bins = _binned(runs.values("day").annotate(**SUMS), SUMS, since)
+    by_currency: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in runs.filter(cost__isnull=False).values("day", "currency").annotate(**COSTS):
+        by_currency[row["currency"]].append(row)
+    costs = {name: _binned(rows, COSTS, since) for name, rows in sorted(by_currency.items())}
+    starts = [since + timedelta(days=BIN_DAYS * at) for at in range(len(bins))]
+    return Days(starts, bins, costs, _asked(agent, since, len(bins)))
+
+
+def _binned(by_day: Iterable[Mapping[str, Any]], sums: Iterable[str], since: date) -> Bins:
     bins: list[dict[str, Any] | None] = [None] * (DAYS // BIN_DAYS)
-    by_day: Iterable[Mapping[str, Any]] = (
-        recent_runs(agent).order_by().annotate(day=TruncDate("at")).values("day").annotate(**SUMS)
-    )
     for row in by_day:
         at = min((row["day"] - since).days // BIN_DAYS, len(bins) - 1)
         before = bins[at] or {}
-        bins[at] = {key: (row[key] or 0) + before.get(key, 0) for key in SUMS}
-    starts = [since + timedelta(days=BIN_DAYS * at) for at in range(len(bins))]
-    return Days(starts, bins, _asked(agent, since, len(bins)))
+        bins[at] = {key: (row[key] or 0) + before.get(key, 0) for key in sums}
+    return bins
 
 
 def _asked(agent: Agent, since: date, bins: int) -> list[int]:
@@ -198,7 +244,7 @@ class WatchLine:
 
 
 def line_of(watch: OutcomeWatch) -> WatchLine:
-    measure = BY_KEY[watch.measure]
+    measure = measure_named(watch.measure)
     return WatchLine(
         watch.agent,
         measure.label,
@@ -218,7 +264,8 @@ def narrowed_watches(query: QueryDict, *, actor: Principal) -> QuerySet[OutcomeW
     if len(statuses) == 1:
         rows = rows.filter(fell_at__isnull=statuses[0] == STEADY)
     if measures := [one for one in query.getlist("measure") if one in BY_KEY]:
-        rows = rows.filter(measure__in=measures)
+        chosen = Q(measure__in=measures)
+        rows = rows.filter(chosen | Q(measure__startswith=IN_CURRENCY) if COST.key in measures else chosen)
     tiers = [int(one) for one in query.getlist("tier") if one in {"1", "2", "3", "4"}]
     return rows.filter(agent__tier__in=tiers) if tiers else rows
 
@@ -227,7 +274,9 @@ def watch_facets(actor: Principal) -> dict[str, list[Option]]:
     """Values of each filter with their counts; three queries."""
     rows = OutcomeWatch.objects.visible_to(actor).filter(runs__gt=0).order_by()
     fallen = rows.exclude(fell_at=None).count()
-    measures = dict(rows.values_list("measure").annotate(n=Count("pk")))
+    measures: Counter[str] = Counter()
+    for key, count in rows.values_list("measure").annotate(n=Count("pk")):
+        measures[key.split()[0]] += count
     tiers = dict(rows.values_list("agent__tier").annotate(n=Count("pk")))
     counts = {FALLEN: fallen, STEADY: sum(measures.values()) - fallen}
     return {

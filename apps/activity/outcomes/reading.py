@@ -92,7 +92,7 @@ def told_by(span: SpanView, agent: Agent) -> Told | None:
     """What a span or event says of a run; None when nothing of it can be used.
 
     The run is the conversation, or the trace where none is named, as for calls. An event is often sent days later: only
-    `at` in its data says when the run was.
+    `at` in its data says when the run was. A clock that is fast counts as now.
     """
     is_event = span.kind == "outcome"
     told = heard(span.attributes if is_event else of_attributes(span.attributes))
@@ -100,5 +100,6 @@ def told_by(span: SpanView, agent: Agent) -> Told | None:
     if not told.fields:
         return None
     at = moment_told(span.attributes.get("at")) if is_event else span.started_at
+    at = not_later_than_now(at) if at is not None else None
     origin = EVENT if is_event else OTLP
     return Told(agent.pk, run, origin, not_later_than_now(span.ended_at or span.started_at), at, told.fields)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from apps.kit.errors import InvalidInput, require_reason
 from apps.kit.ids import id_or_none
 
 MOST_AT_ONCE = 1000
+AHEAD = timedelta(minutes=5)  # by which a reporter's clock may be fast
 NO_AGENT = "No agent of this name that you report for"
 
 
@@ -73,11 +74,14 @@ def _read(report: Report, agent_id: UUID | None, now: datetime) -> Told | Result
         faults["agent"] = NO_AGENT
     if not report.conversation_id.strip():
         faults["conversation_id"] = "Say which run it is"
+    if report.at is not None and report.at > now + AHEAD:
+        faults["at"] = "Say when the run was; this is in the future"
     if not told.fields and not faults:
         faults["resolved"] = "Say what the run came to"
     if faults or agent_id is None:
         return Result(report.conversation_id, "refused", faults)
-    return Told(agent_id, report.conversation_id.strip(), API, now, report.at, told.fields)
+    at = min(report.at, now) if report.at is not None else None
+    return Told(agent_id, report.conversation_id.strip(), API, now, at, told.fields)
 
 
 def _result(read: Told | Result, changed: set[tuple[UUID, str]]) -> Result:

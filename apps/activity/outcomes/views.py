@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from apps.activity.models import ExternalEvent, OutcomeRules
 from apps.activity.outcomes import queries
 from apps.activity.outcomes.forms import EventForm, RulesForm
-from apps.activity.outcomes.measures import BY_KEY
+from apps.activity.outcomes.measures import measure_named
 from apps.activity.outcomes.picture import happenings, labels_of, marks_of, panels_of
 from apps.activity.outcomes.sequential import MEAN_RUNS
 from apps.activity.outcomes.services import note_external_event, set_outcome_rules
@@ -120,7 +120,7 @@ def _picture(agent: Agent) -> dict[str, Any]:
     versions = list(agent.versions.order_by("first_seen")[:200])
     found = happenings(days, versions, events, summary.watches)
     panels = panels_of(days, summary.watches)
-    fallen = [(watch, BY_KEY[watch.measure]) for watch in summary.watches if watch.is_fallen]
+    fallen = [(watch, measure_named(watch.measure)) for watch in summary.watches if watch.is_fallen]
     return {
         "summary": summary,
         "picture": small_multiples("Outcomes over time", labels_of(days), panels, marks_of(days, found)),
@@ -130,7 +130,7 @@ def _picture(agent: Agent) -> dict[str, Any]:
             for watch, measure in fallen
         ],
         "steady": [
-            (watch, BY_KEY[watch.measure], BY_KEY[watch.measure].words(watch.level))
+            (watch, measure_named(watch.measure), measure_named(watch.measure).words(watch.level))
             for watch in summary.watches
             if not watch.is_fallen
         ],

@@ -14,7 +14,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.activity.models import OutcomeCursor, OutcomeWatch, RunOutcome
-from apps.activity.outcomes.measures import MEASURES, Measure, Shift, first_shift, has_recovered, series_of
+from apps.activity.outcomes.measures import (
+    COST,
+    MEASURES,
+    Measure,
+    Shift,
+    first_shift,
+    has_recovered,
+    series_of,
+)
 from apps.activity.signals import outcome_shifted
 from apps.agents.models import Agent
 
@@ -22,6 +30,7 @@ READER = "watch"
 LATE_COMMITS = timedelta(minutes=10)
 MOST_RUNS, KEPT_RUNS = 4000, 2000  # a longer reference is cut, seldom: every cut lets the test begin anew
 MOST_SHIFTS = 20
+MOST_CURRENCIES = 20
 READ = ("at", "resolved", "escalated", "escalation_due", "abandoned", "rating", "cost")
 
 
@@ -41,18 +50,26 @@ def watch_outcomes() -> int:
 def watch_agent(agent_id: UUID) -> list[Shift]:
     """Bring the watches of one agent up to date; the changes told, oldest first for each measure."""
     agent = Agent.objects.get(pk=agent_id)
+    measures = _measures_of(agent_id)
     OutcomeWatch.objects.bulk_create(
-        [OutcomeWatch(agent=agent, measure=measure.key) for measure in MEASURES], ignore_conflicts=True
+        [OutcomeWatch(agent=agent, measure=measure.key) for measure in measures], ignore_conflicts=True
     )
     held = OutcomeWatch.objects.select_for_update().filter(agent=agent).order_by("pk")
     watches = {watch.measure: watch for watch in held}
     told = []
-    for measure in MEASURES:
+    for measure in measures:
         shifts = _bring_up_to_date(watches[measure.key], measure)
         told += shifts
         for shift in shifts:
             _tell(agent, watches[measure.key], shift)
     return told
+
+
+def _measures_of(agent_id: UUID) -> list[Measure]:
+    """Every measure; of amounts one for each currency that the agent's runs name."""
+    costs = RunOutcome.objects.filter(agent=agent_id, cost__isnull=False).order_by("currency")
+    currencies = costs.values_list("currency", flat=True).distinct()[:MOST_CURRENCIES]
+    return [one for one in MEASURES if not one.is_amount] + [COST.of(currency) for currency in currencies]
 
 
 def _bring_up_to_date(watch: OutcomeWatch, measure: Measure) -> list[Shift]:
@@ -74,6 +91,8 @@ def _bring_up_to_date(watch: OutcomeWatch, measure: Measure) -> list[Shift]:
 def _runs(watch: OutcomeWatch, measure: Measure) -> Sequence[RunOutcome]:
     """Runs since the reference began, oldest first. A reference that became too long begins later from now on."""
     rows = RunOutcome.objects.filter(agent=watch.agent_id)
+    if measure.is_amount:
+        rows = rows.filter(currency=measure.currency, cost__isnull=False)
     rows = rows if watch.since is None else rows.filter(at__gte=watch.since)
     newest = list(rows.only(*READ).order_by("-at", "-id")[: MOST_RUNS + 1])
     if len(newest) > MOST_RUNS:

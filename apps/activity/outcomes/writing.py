@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.activity.models import OutcomeRules, RunOutcome
-from apps.activity.models.outcomes import DAYS, LONGEST_TEXT
+from apps.activity.models.outcomes import LONGEST_TEXT
 from apps.activity.outcomes.words import ASSUMED, DERIVED, Told, equal, merged
 from apps.agents.models import AgentVersion
 
@@ -103,27 +103,40 @@ def _name_versions(rows: Sequence[RunOutcome]) -> None:
 
 
 def _repeats(rows: Sequence[RunOutcome]) -> list[RunOutcome]:
-    """Mark runs whose contact came back within the days of their agent, among these and those around them."""
-    named = [row for row in rows if row.contact]
+    """Mark runs whose contact came back within the days of their agent, among these and those around them.
+
+    Only of agents whose rules are set, and only runs that are as old as that: of younger ones nothing is derived yet
+    (deriving.py does it when their days are over), of older ones this is a word that came late.
+    """
+    days = dict(OutcomeRules.objects.filter(agent__in={row.agent_id for row in rows if row.contact}).values_list("agent_id", "repeat_days"))  # fmt: skip
+    named = [row for row in rows if row.contact and row.agent_id in days]
     if not named:
         return []
-    days = dict(OutcomeRules.objects.filter(agent__in={row.agent_id for row in named}).values_list("agent_id", "repeat_days"))  # fmt: skip
     around: dict[tuple[UUID, str], dict[UUID, RunOutcome]] = defaultdict(dict)
     for row in (*_near(named, days), *named):
         around[(row.agent_id, row.contact)][row.pk] = row
-    marked = []
-    for (agent_id, _), runs in around.items():
-        within = timedelta(days=days.get(agent_id, DAYS))
-        ordered = sorted(runs.values(), key=lambda run: (run.at, run.pk))
-        for first, second in pairwise(ordered):
-            if second.at - first.at <= within and _bring(first, came_back(first)):
-                marked.append(first)
-    return marked
+    now = timezone.now()
+    return [
+        first
+        for (agent_id, _), runs in around.items()
+        for first in _followed(runs.values(), timedelta(days=days[agent_id]), now)
+        if _bring(first, came_back(first))
+    ]
+
+
+def _followed(runs: Iterable[RunOutcome], within: timedelta, now: datetime) -> list[RunOutcome]:
+    """Runs of one contact that another followed so soon, and that are themselves older than that."""
+    ordered = sorted(runs, key=lambda run: (run.at, run.pk))
+    return [
+        first
+        for first, second in pairwise(ordered)
+        if second.at - first.at <= within and first.at <= now - within
+    ]
 
 
 def _near(named: Sequence[RunOutcome], days: dict[UUID, int]) -> list[RunOutcome]:
     """Stored runs of the same contacts, at most so many days off the earliest and latest of these."""
-    within = timedelta(days=max([DAYS, *days.values()]))
+    within = timedelta(days=max(days.values()))
     low, high = min(row.at for row in named) - within, max(row.at for row in named) + within
     pairs = Q(pk=None)
     for agent_id in {row.agent_id for row in named}:

@@ -17,7 +17,6 @@ from django.utils import timezone
 from apps.activity.models import ToolCall
 from apps.activity.pipeline import store
 from apps.activity.pipeline.answers import answers_told, model_use
-from apps.activity.pipeline.detectors import new_tools
 from apps.activity.pipeline.notes import note_outcomes
 from apps.activity.pipeline.recording import keep_to_policy
 from apps.activity.pipeline.relatives import TraceKey, read_traces
@@ -25,7 +24,6 @@ from apps.activity.pipeline.reports import Report, not_later_than_now, report_of
 from apps.activity.pipeline.trace import SpanView, Trace
 from apps.activity.pipeline.work import Work, work_of
 from apps.activity.rollups.marking import count_answers
-from apps.activity.services import record_verdicts
 from apps.activity.signals import calls_recorded
 from apps.agents.models import Agent
 from apps.agents.services.discovery import (
@@ -208,13 +206,11 @@ def _write(work: Work) -> None:
         return
     store.write_calls(work)
     named = [calls[pk] for pk in work.named]
-    anomalies = new_tools(named)
     record_tool_uses(_tool_uses(named))
     take_back_tool_uses(_tool_uses(work.taken_back))
     judged = [call for pk, call in calls.items() if pk in work.to_judge and call.agent_id is not None]
     if judged:
         calls_recorded.send(sender=ToolCall, calls=judged)
-        record_verdicts(anomalies)
         store.allow_the_rest(call.pk for call in judged)
 
 
