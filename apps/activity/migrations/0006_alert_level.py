@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("activity", "0004_effects"),
+        ("activity", "0005_late_ancestors"),
     ]
 
     operations = [
