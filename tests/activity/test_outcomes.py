@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import orjson
 import pytest
+from chancery_sdk import Client as Reporter
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -357,3 +359,71 @@ def test_the_summary_has_versions_segments_and_what_the_test_says(reporter: tupl
     )
     assert [(one["name"], one["runs"]) for one in told["segments"]] == [("gold", 3), ("No segment", 1)]
     assert {one["measure"] for one in told["watches"]} == {"resolution", "escalation"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_outcome_on_a_nameless_root_goes_to_the_agent_and_run_of_its_calls() -> None:
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    ids = {"trace_id": b"t" * 16}
+    root = span("workflow", {"chancery.outcome.resolved": True}, span_id=b"r" * 8, **ids)
+    inner = span("step", {"chancery.outcome.rating": 0.5}, span_id=b"s" * 8, parent_span_id=b"r" * 8, **ids)
+    post(request([tool_span(parent_span_id=b"r" * 8, **ids)]), token)
+    post(request([inner, root]), token)
+    drain()
+    assert read_notes() == 2
+    call = ToolCall.objects.get()
+    row = RunOutcome.objects.select_related("agent").get()
+    assert (row.agent.name, row.conversation_id) == ("order_agent", "conv-1")
+    assert (row.agent_id, row.resolved, row.rating) == (call.agent_id, True, 0.5)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_outcome_waits_for_the_ancestor_that_names_its_agent_as_calls_do() -> None:
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    below = {"trace_id": b"t" * 16, "parent_span_id": b"r" * 8}
+    post(request([span("step", {"chancery.outcome.resolved": True}, **below)]), token)
+    drain()
+    assert (read_notes(), RunOutcome.objects.exists()) == (0, False)
+    named = {"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "order_agent"}
+    post(request([span("invoke_agent", named, trace_id=b"t" * 16, span_id=b"r" * 8)]), token)
+    drain()
+    assert read_notes() == 1
+    assert RunOutcome.objects.get().agent.name == "order_agent"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_python_client_says_of_a_run_is_what_is_kept() -> None:
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    bodies = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        bodies.append(request.read())
+        return httpx.Response(200, json={"results": []})
+
+    told = {"service": "order-desk", "agent": "order_agent", "transport": httpx.MockTransport(answer)}
+    client = Reporter("http://localhost:8000", token, **told)
+    then = datetime(2026, 11, 1, 10, tzinfo=UTC)
+    client.outcome(
+        conversation_id="c-1", resolved=True, escalated=False, rating=0.75, value=Decimal("12.50"), currency="EUR",
+        at=then,
+    )  # fmt: skip
+    client.outcome(conversation_id="c-1", satisfied=True)  # type: ignore[call-arg]
+    assert client.close()
+    assert client.counts.dropped == 1
+    (body,) = bodies
+    post(body, token, "/api/v1/events", content_type="application/cloudevents-batch+json")
+    drain()
+    read_notes()
+    row = RunOutcome.objects.get()
+    assert (row.conversation_id, row.agent.name, row.resolved, row.escalated) == (
+        "c-1",
+        "order_agent",
+        True,
+        False,
+    )
+    assert (row.rating, row.value, row.currency, row.at) == (
+        0.75,
+        Decimal("12.50"),
+        "EUR",
+        then,
+    )

@@ -23,7 +23,7 @@ from apps.activity.rollups.rolling import rebuild, roll_up
 from apps.identity.models import LedgerEntry
 from apps.identity.roles import Role
 from apps.kit.errors import InvalidInput
-from apps.kit.ids import derived_id
+from apps.kit.ids import derived_id, first_id_at
 from tests import factories
 from tests.activity.otlp import drain, post, request, tool_span
 
@@ -232,3 +232,12 @@ def test_content_goes_before_the_call_and_never_later_than_the_spans(token: str)
     assert keep_retention(datetime.now(UTC) + timedelta(days=1)).emptied_calls == 1
     call = ToolCall.objects.get()
     assert (call.arguments, call.result, call.outcome) == (None, None, "allowed")
+
+
+def test_the_keys_of_calls_that_are_gone_are_found_without_reading_all_of_them() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        cursor.execute("EXPLAIN " + job.FORGET_KEYS, [first_id_at(datetime(2026, 1, 1, tzinfo=UTC))])
+        plan = "\n".join(row for (row,) in cursor.fetchall())
+        cursor.execute("RESET enable_seqscan")
+    assert "call_key_by_call" in plan

@@ -30,7 +30,7 @@ def test_what_is_told_arrives_as_cloudevents(chancery: Chancery) -> None:
     client = Client(chancery.url, "key", service="order-desk", interval_s=0.01)
     client.tool_started(CALL)
     client.tool_finished(CALL, error=RuntimeError("payment backend down"))
-    client.outcome("resolved", 1, conversation_id="c-1")
+    client.outcome(conversation_id="c-1", resolved=True)
     assert client.close()
     assert [one["type"].removeprefix("ai.chancery.") for one in chancery.events] == [
         "tool_call.started", "tool_call.finished", "outcome",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,10 +16,11 @@ from django.utils import timezone
 from apps.activity.models import OutcomeNote
 from apps.activity.outcomes.words import EVENT, OTLP, Told, heard, moment_told, of_attributes
 from apps.activity.outcomes.writing import keep_outcomes
-from apps.activity.pipeline.relatives import read_views
+from apps.activity.pipeline.relatives import read_views, resolve_runs
 from apps.activity.pipeline.reports import not_later_than_now
 from apps.activity.pipeline.runner import is_away
-from apps.activity.pipeline.trace import SpanView
+from apps.activity.pipeline.step import SETTLE_AFTER
+from apps.activity.pipeline.trace import Found, SpanView
 from apps.agents.models import Agent
 from apps.agents.services.discovery import Sighting, mark_seen, resolve_agents
 from apps.identity.audit import acting_by_itself
@@ -63,12 +65,23 @@ def _read(notes: Sequence[int]) -> int:
     held = OutcomeNote.objects.select_for_update(skip_locked=True).filter(pk__in=notes, failed_at=None)
     span_ids = dict(held.values_list("pk", "span_id"))
     spans = read_views("id = ANY(%s)", [list(span_ids.values())]) if span_ids else []
+    found = resolve_runs(spans)
+    waiting = {span.id for span in spans if _waits(span, found[span.id])}
+    done = [pk for pk, span_id in span_ids.items() if span_id not in waiting]
+    ready = [(span, _sighting(span, found[span.id])) for span in spans if span.id not in waiting]
     with acting_by_itself():
-        agents = resolve_agents(_sighting(span) for span in spans)
-        keep_outcomes([told for span in spans if (told := told_by(span, agents[_sighting(span)]))])
-        OutcomeNote.objects.filter(pk__in=span_ids).delete()
+        agents = resolve_agents(sighting for _, sighting in ready)
+        heard = [told_by(span, agents[sighting], found[span.id]) for span, sighting in ready]
+        keep_outcomes([told for told in heard if told])
+        OutcomeNote.objects.filter(pk__in=done).delete()
         mark_seen(agents)
-    return len(span_ids)
+    return len(done)
+
+
+def _waits(span: SpanView, found: Found) -> bool:
+    """True while an ancestor may still come, for as long as a call would wait for it. Old telemetry waits for none."""
+    age = timezone.now() - (span.ended_at or span.started_at)
+    return span.signal == "span" and not found.complete and timedelta() <= age < SETTLE_AFTER
 
 
 def _note_failure(pk: int, error: Exception) -> None:
@@ -78,17 +91,17 @@ def _note_failure(pk: int, error: Exception) -> None:
     note.save(update_fields=["attempts", "error", "failed_at"])
 
 
-def _sighting(span: SpanView) -> Sighting:
+def _sighting(span: SpanView, found: Found) -> Sighting:
     return Sighting(
         span.source_id,
         span.service_name,
-        span.agent_name,
-        span.declared_agent_id,
+        found.agent_name,
+        found.declared_agent_id,
         seen_at=not_later_than_now(span.started_at),
     )
 
 
-def told_by(span: SpanView, agent: Agent) -> Told | None:
+def told_by(span: SpanView, agent: Agent, found: Found) -> Told | None:
     """What a span or event says of a run; None when nothing of it can be used.
 
     The run is the conversation, or the trace where none is named, as for calls. An event is often sent days later: only
@@ -96,7 +109,7 @@ def told_by(span: SpanView, agent: Agent) -> Told | None:
     """
     is_event = span.kind == "outcome"
     told = heard(span.attributes if is_event else of_attributes(span.attributes))
-    run = span.conversation_id or span.trace_id.hex() or str(span.id)
+    run = found.conversation_id or span.trace_id.hex() or str(span.id)
     if not told.fields:
         return None
     at = moment_told(span.attributes.get("at")) if is_event else span.started_at

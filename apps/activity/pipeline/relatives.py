@@ -8,8 +8,8 @@ that name no agent are read again, without payload, when more of their trace arr
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -20,11 +20,12 @@ from django.db import connection
 
 from apps.activity.ingest.dialects import named_dialect
 from apps.activity.models import ToolCall
-from apps.activity.pipeline.trace import DEEPEST_WALK, SpanView, Trace
+from apps.activity.pipeline.trace import DEEPEST_WALK, Found, SpanView, Trace
 from apps.kit.ids import as_array, first_id_at, time_of
 
 TraceKey = tuple[UUID, bytes]
 AROUND = timedelta(days=1)
+NO_TRACE = Trace({})
 MOST_PARTS = 20
 MOST_ANSWERS = 50
 MOST_WAITING = 2000
@@ -48,6 +49,7 @@ CROSS JOIN LATERAL (
 BY_SPAN = "s.span_id = wanted.span_id LIMIT 1"
 PARTS = f"s.parent_span_id = wanted.span_id AND s.kind = 'part' LIMIT {MOST_PARTS}"
 ANSWERS = f"s.kind = 'model' AND s.started_at <= wanted.at ORDER BY s.id DESC LIMIT {MOST_ANSWERS}"
+TELLING = "s.{column} <> '' ORDER BY s.started_at LIMIT 1"
 WAITING = f"s.kind = 'model' AND s.agent_name = '' AND s.declared_agent_id = '' ORDER BY s.id DESC LIMIT {MOST_WAITING}"
 
 
@@ -112,6 +114,52 @@ def read_traces(fresh: Sequence[SpanView], pending: Iterable[ToolCall]) -> dict[
     known.add(_look_up(_latest_of_trace(may_name), WAITING, LIGHT))
     _climb(known)
     return {key: Trace(spans) for key, spans in known.traces.items()}
+
+
+def resolve_runs(spans: Sequence[SpanView]) -> dict[UUID, Found]:
+    """Agent and conversation of each span as of a call: by itself, by its ancestors, and where these are whole and say
+    nothing, by the outermost of its trace that does. At most three queries and one for each level of ancestors."""
+    known = Known()
+    known.add(span for span in spans if span.signal == "span")
+    _climb(known)
+    traces = {key: Trace(of_trace) for key, of_trace in known.traces.items()}
+    found = {span.id: traces.get((span.source_id, span.trace_id), NO_TRACE).resolve(span) for span in spans}
+    whole = [span for span in spans if span.signal == "span" and found[span.id].complete]
+    silent = [span for span in whole if not named_dialect(span.dialect).service_is_agent]
+    names = _first_telling(silent, "agent_name", "declared_agent_id", "conversation_id")
+    for span in silent:
+        key = span.source_id, span.trace_id
+        is_named = any(one.agent_name or one.declared_agent_id for one in traces[key].ancestors(span))
+        found[span.id] = _completed(found[span.id], names, key, is_named=is_named)
+    return found
+
+
+def _first_telling(spans: Iterable[SpanView], *columns: str) -> dict[tuple[str, TraceKey], SpanView]:
+    wanted = _latest_of_trace(spans)
+    return {
+        (column, (one.source_id, one.trace_id)): one
+        for column in columns
+        for one in _look_up(wanted, TELLING.format(column=column), LIGHT)
+    }
+
+
+def _completed(
+    found: Found, names: Mapping[tuple[str, TraceKey], SpanView], trace: TraceKey, *, is_named: bool
+) -> Found:
+    """What is known stays; the rest is what the trace says. A mere name of a span gives way to it."""
+
+    def told(column: str) -> str:
+        return str(getattr(names.get((column, trace)), column, ""))
+
+    conversation = found.conversation_id or told("conversation_id")
+    if is_named:
+        return replace(found, conversation_id=conversation)
+    return replace(
+        found,
+        agent_name=told("agent_name") or found.agent_name,
+        declared_agent_id=told("declared_agent_id"),
+        conversation_id=conversation,
+    )
 
 
 def read_views(where: str, parameters: Sequence[Any], columns: str = WHOLE) -> list[SpanView]:

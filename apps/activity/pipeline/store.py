@@ -156,8 +156,7 @@ def late_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
     since = first_id_at(timezone.now() - LATE_WITHIN)
     lacking = ToolCall.objects.filter(pk__gte=since).exclude(outcome=Outcome.PENDING)
     columns = [list(column) for column in zip(*arrived, strict=True)]
-    lacking = lacking.extra(where=[MISSED], params=columns)  # noqa: S610
-    return list(lacking.order_by("pk")[:MOST_LATE])
+    return list(lacking.extra(where=[MISSED], params=columns).order_by("pk")[:MOST_LATE])  # noqa: S610
 
 
 def note_missing(missing: Mapping[UUID, bytes]) -> None:

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Unpack
 from urllib.parse import urlsplit
 
 import httpx
 
 from chancery_sdk import telling
 from chancery_sdk.delivery import Counts, Delivery
-from chancery_sdk.telling import Call, Verdict
+from chancery_sdk.telling import Call, Outcome, Verdict
 from chancery_sdk.tracing import inject
 
 logger = logging.getLogger("chancery_sdk")
@@ -112,11 +112,13 @@ class _Reporting:
         self._tell(telling.HANDOVER, lambda: told | named | self._service(), traceparent)
         return carrier
 
-    def outcome(self, name: str, value: Any = None, *, conversation_id: str = "", **more: Any) -> None:
-        """Tell what a piece of work came to."""
-        told = more | {"name": name, "value": value, "conversation_id": conversation_id}
-        named = {"agent": self.options.agent}
-        self._tell(telling.OUTCOME, lambda: told | named | self._service())
+    def outcome(self, *, conversation_id: str, agent: str = "", **fields: Unpack[Outcome]) -> None:
+        """Tell what a run came to: `outcome(conversation_id="c-1", resolved=True, rating=0.8)`.
+
+        A field that is not one of `Outcome` is not sent: the event is dropped and counted.
+        """
+        named = {"conversation_id": conversation_id, "agent": agent or self.options.agent}
+        self._tell(telling.OUTCOME, lambda: telling.outcome_of(fields) | named | self._service())
 
     def _named(self, call: Call) -> Call:
         return replace(

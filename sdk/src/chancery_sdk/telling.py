@@ -7,7 +7,8 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any, Final, TypedDict
 from uuid import uuid4
 
 from chancery_sdk.tracing import current_traceparent
@@ -46,6 +47,29 @@ class Call:
     @property
     def duration_ms(self) -> float:
         return round((time.monotonic() - self.began) * 1000, 3)
+
+
+class Outcome(TypedDict, total=False):
+    """What is known of a run; what is not said stays as it was.
+
+    `escalation_due`: it should have been handed to a person. `repeated`: the same person came back with the same matter.
+    `rating` is trust or rating, 0 to 1; `value` and `cost` are amounts in `currency`, three letters; `contact` is whoever was
+    served (a pseudonym will do); `at` is when the run was, for what is told days later.
+    """
+
+    resolved: bool
+    escalated: bool
+    escalation_due: bool
+    abandoned: bool
+    repeated: bool
+    reopened: bool
+    rating: float
+    value: Decimal | float
+    cost: Decimal | float
+    currency: str
+    segment: str
+    contact: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -107,6 +131,22 @@ def event(kind: str, source: str, data: Mapping[str, Any], traceparent: str = ""
     }  # fmt: skip
     context = traceparent or current_traceparent()
     return json.dumps(whole | ({"traceparent": context} if context else {}), default=_plain).encode()
+
+
+def outcome_of(fields: Outcome) -> dict[str, Any]:
+    """The fields that are said, as JSON has them. Raises TypeError for one that no outcome has."""
+    unknown = sorted(set(fields) - Outcome.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"an outcome has no {', '.join(unknown)}")
+    told = {name: value for name, value in fields.items() if value is not None}
+    return {
+        name: value.isoformat()
+        if isinstance(value, datetime)
+        else str(value)
+        if isinstance(value, Decimal)
+        else value
+        for name, value in told.items()
+    }
 
 
 def told_of(call: Call) -> dict[str, Any]:
