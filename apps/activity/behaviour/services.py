@@ -255,21 +255,21 @@ def _check(choice: Choice) -> None:
 
 def _misplaced(choice: Choice) -> dict[str, str]:
     """What is said in the wrong place: of one detector what holds for all of them, or the other way round."""
-    said = choice.said
-    if choice.detector:
-        wrong = {
-            name: "This is set for all detectors together" for name in ("rate", "least_calls") if name in said
-        }
-        return wrong if "is_on" in said or wrong else {"is_on": "Choose on or off"}
-    if "is_on" in said:
-        return {"detector": "Choose which detector"}
-    return {} if said else {"rate": "Say what to change"}
+    said = set(choice.said)
+    if not choice.detector:
+        if "is_on" in said:
+            return {"detector": "Choose which detector"}
+        return {} if said else {"rate": "Say what to change"}
+    if wrong := said - {"is_on"}:
+        return dict.fromkeys(sorted(wrong), "This is set for all detectors together")
+    return {} if said else {"is_on": "Choose on or off"}
 
 
 def _words_of(choice: Choice) -> str:
     said = choice.said
     if choice.detector:
-        state = {True: "on", False: "off", None: "as the fleet has it"}[said["is_on"]]
+        is_on = said["is_on"]
+        state = "as the fleet has it" if is_on is None else ("on" if is_on else "off")
         return f"the detector {BY_NAME[choice.detector].title.lower()} {state}"
     titles = {
         "rate": "the share of calls that may give an alarm",

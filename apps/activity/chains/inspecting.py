@@ -13,7 +13,7 @@ from apps.activity.chains.drawing import icon_of
 from apps.activity.chains.reading import Run
 from apps.activity.chains.steps import Edge, Link, Step
 from apps.activity.effects.queries import EffectView, effect_of
-from apps.activity.models import ToolCall
+from apps.activity.models import FAILED, REFUSED, ToolCall
 from apps.identity.models import Principal
 from apps.kit.ids import first_id_at, id_or_none, time_of
 from apps.kit.ui.formats import milliseconds, percent
@@ -92,10 +92,10 @@ def usual_of(call: ToolCall, *, actor: Principal) -> list[str]:
     before = list(same.order_by("-pk").values_list("duration_ms", "status")[:USUAL_OF])
     if len(before) < LEAST_FOR_USUAL:
         return [f"Called {len(before)} times before by this agent: too few to say what is usual."]
-    failed = sum(status in ("error", "denied") for _, status in before)
-    told = [
-        f"Of the last {len(before)} calls of this tool by this agent, {percent(failed / len(before))} failed."
-    ]
+    failed = sum(status in FAILED for _, status in before) / len(before)
+    refused = sum(status in REFUSED for _, status in before) / len(before)
+    more = f" and {percent(refused)} were refused" if refused else ""
+    told = [f"Of the last {len(before)} calls of this tool by this agent, {percent(failed)} failed{more}."]
     took = sorted(ms for ms, _ in before if ms is not None)
     if took and call.duration_ms is not None:
         low, high = took[len(took) // 20], took[-1 - len(took) // 20]

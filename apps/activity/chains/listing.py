@@ -9,13 +9,12 @@ from uuid import UUID
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Count, Max, Min, Q, QuerySet
 
-from apps.activity.models import Outcome, ToolCall
+from apps.activity.models import FAILED, Outcome, ToolCall
 from apps.agents.models import Agent
 from apps.identity.models import Principal
 from apps.kit.ids import id_or_none
 
 MOST_COUNTED = 50_000
-FAILED = Q(status__in=(ToolCall.Status.ERROR, ToolCall.Status.DENIED))
 GRAVE = Q(outcome__in=(Outcome.VIOLATION, Outcome.BLOCKED))
 LENGTHS: Mapping[str, tuple[str, Q]] = {
     "short": ("Up to 9 calls", Q(calls__lt=10)),
@@ -46,7 +45,7 @@ def runs(
         .values("conversation_id")
         .annotate(
             calls=Count("pk"),
-            failures=Count("pk", filter=FAILED),
+            failures=Count("pk", filter=Q(status__in=FAILED)),
             violations=Count("pk", filter=GRAVE),
             anomalies=Count("pk", filter=Q(outcome=Outcome.ANOMALY)),
             agents=Count("agent", distinct=True),

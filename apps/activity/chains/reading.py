@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from apps.activity.chains.build import build_chain, kind_of_tool
 from apps.activity.chains.spans import SpanMap, SpanRow, by_span, line_of, read_span_rows, words_in
 from apps.activity.chains.steps import Chain, Kind, Step
-from apps.activity.models import ToolCall
+from apps.activity.models import ToolCall, sees_every_call
 from apps.agents.models import Agent, Tool
 from apps.identity.models import Principal
 from apps.kit.errors import NotFound
@@ -94,7 +94,7 @@ def calls_of(conversation: str, *, actor: Principal) -> QuerySet[ToolCall]:
 
 def _others(first: ToolCall, actor: Principal) -> list[ToolCall]:
     """The rest of the run, without its content: only when and below which span it ran."""
-    if _sees_everything(actor):
+    if sees_every_call(actor):
         return []
     run = ToolCall.objects.filter(conversation_id=first.conversation_id)
     if len(first.conversation_id) < OWN_FROM:
@@ -103,13 +103,9 @@ def _others(first: ToolCall, actor: Principal) -> list[ToolCall]:
     return list(run.exclude(pk__in=own).only(*LIGHT).order_by("pk")[:MOST_STEPS])
 
 
-def _sees_everything(actor: Principal) -> bool:
-    return actor.kind != Principal.Kind.AGENT and not Agent.objects.visible_to(actor).query.where
-
-
 def _seen(agent_ids: Iterable[UUID], actor: Principal) -> Seen:
     agents = Agent.objects.visible_to(actor).filter(pk__in=list(agent_ids))
-    return Seen(dict(agents.values_list("pk", "name")), _sees_everything(actor))
+    return Seen(dict(agents.values_list("pk", "name")), sees_every_call(actor))
 
 
 def _rows_around(calls: Sequence[ToolCall]) -> list[SpanRow]:

@@ -7,6 +7,8 @@ from apps.activity.models.behaviour import (
     Severity,
 )
 from apps.activity.models.calls import (
+    FAILED,
+    REFUSED,
     CallKey,
     CallWords,
     Effect,
@@ -34,6 +36,8 @@ from apps.activity.models.rollups import ModelAnswer, ModelHour, RollupMark, Too
 from apps.activity.models.telemetry import OutboxItem, Resource, Span
 
 __all__ = [
+    "FAILED",
+    "REFUSED",
     "Alert",
     "ArchiveFile",
     "Baseline",

@@ -52,6 +52,10 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
         return self if sees_every_call(actor) else self.filter(agent__in=Agent.objects.visible_to(actor))
 
 
+FAILED = ("error",)  # the tool was called and did not do it; what was refused never ran
+REFUSED = ("denied",)
+
+
 def sees_every_call(actor: Principal) -> bool:
     """True for people and services that may know of every agent."""
     return actor.kind != Principal.Kind.AGENT and not Agent.objects.visible_to(actor).query.where

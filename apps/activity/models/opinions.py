@@ -7,6 +7,7 @@ from typing import Self
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from apps.activity.models.calls import sees_every_call
 from apps.agents.models import Agent
 from apps.identity.models import Principal
 from apps.kit.ids import new_id
@@ -17,10 +18,9 @@ class RunOpinionQuerySet(models.QuerySet["RunOpinion"]):
 
     def visible_to(self, actor: Principal) -> Self:
         """Opinions on what the actor may see too: it must know of every agent whose steps the model was shown."""
-        agents = Agent.objects.visible_to(actor)
-        if not agents.query.where and actor.kind != Principal.Kind.AGENT:
+        if sees_every_call(actor):
             return self
-        known = list(agents.values_list("pk", flat=True))
+        known = list(Agent.objects.visible_to(actor).values_list("pk", flat=True))
         return self.filter(agent_ids__contained_by=known, saw_unknown=False)
 
 

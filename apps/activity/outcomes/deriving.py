@@ -18,7 +18,15 @@ from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from apps.activity.models import FeedPosition, OutcomeCursor, OutcomeRules, RunOutcome, ToolCall
+from apps.activity.models import (
+    FAILED,
+    REFUSED,
+    FeedPosition,
+    OutcomeCursor,
+    OutcomeRules,
+    RunOutcome,
+    ToolCall,
+)
 from apps.activity.outcomes.words import DERIVED, Told
 from apps.activity.outcomes.writing import came_back, derived, keep_outcomes
 from apps.activity.pipeline.reports import not_later_than_now
@@ -82,7 +90,7 @@ def _is_handed_over(calls: list[ToolCall], tools: set[str]) -> bool | None:
     if not tools:
         return None
     return any(
-        call.status not in ("error", "denied") and {call.tool_name, f"{call.mcp_server}/{call.tool_name}"} & tools
+        call.status not in (*FAILED, *REFUSED) and {call.tool_name, f"{call.mcp_server}/{call.tool_name}"} & tools
         for call in calls
     )  # fmt: skip
 

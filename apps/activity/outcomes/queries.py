@@ -163,7 +163,7 @@ def _version_name(number: int | None) -> str:
 
 
 def _group(name: str, row: Mapping[str, Any], amounts: Sequence[Amount]) -> Group:
-    return Group(name, row["runs"], *(row[key] for key in FIGURES), amounts)
+    return Group(*(name, row["runs"], *(row[key] for key in FIGURES), amounts))
 
 
 SUMS: Mapping[str, Any] = {

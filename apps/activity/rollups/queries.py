@@ -11,7 +11,7 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.utils import timezone
 
-from apps.activity.models import Effect, ModelHour, Outcome, ToolHour
+from apps.activity.models import FAILED, Effect, ModelHour, Outcome, ToolHour
 from apps.activity.rollups.histogram import added, quantile
 from apps.agents.models import Agent
 from apps.identity.models import Principal
@@ -20,7 +20,6 @@ from apps.kit.ui.parts import Option
 
 DAYS = 30
 MOST_NAMED = 12
-FAILED = ("error",)
 
 
 @dataclass
