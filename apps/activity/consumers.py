@@ -11,7 +11,8 @@
 new is read once for all who watch (apps.activity.tail). When more comes at once than anybody reads, allowed
 calls are folded: `folded` says how many of how many agents, between which positions, and REST has them.
 When the channel layer itself fails, Channels ends the socket; the client connects again from its position.
-A call that changes comes again with a new position and the same id: clients replace by id.
+A call that changes comes again with a new position and the same id: clients replace by id. Two that prove to be one come as
+the older, which names the other in `replaces`: clients take that away.
 """
 
 from __future__ import annotations

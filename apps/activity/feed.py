@@ -175,6 +175,7 @@ def line(call: ToolCall) -> dict[str, Any]:
         "effect": call.effect,
         "duration_ms": call.duration_ms,
         "conversation_id": call.conversation_id,
+        "replaces": [str(pk) for pk in call.replaces or ()],
     }
 
 

@@ -69,8 +69,10 @@
   };
 
   const place = (call) => {
-    const known = feed.querySelector(`[data-id="${CSS.escape(call.id)}"]`);
+    const found = (id) => feed.querySelector(`[data-id="${CSS.escape(id)}"]`);
+    const known = found(call.id);
     const fresh = line(call);
+    call.replaces.forEach((id) => found(id)?.remove());
     if (known) {
       known.replaceWith(fresh);
       return;
@@ -97,7 +99,7 @@
   // Allowed calls give way first.
   const hold = (calls) => {
     calls.forEach((call) => {
-      held.delete(call.id);
+      [call.id, ...call.replaces].forEach((id) => held.delete(id));
       held.set(call.id, call);
     });
     if (held.size <= most) return;

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from auditlog.models import LogEntry
 
+from apps.activity.feed import line
 from apps.activity.models import CallKey, OutboxItem, ToolCall
 from apps.activity.pipeline.relatives import read_traces
 from apps.activity.pipeline.step import step
@@ -43,6 +44,7 @@ def test_two_calls_that_prove_to_be_one_are_joined_in_the_older_and_counted_once
     post(request([tool_span(trace_id=TRACE, span_id=b"b" * 8, attributes=of_call, error="it failed")]), token)
     drain()
     assert (ToolCall.objects.count(), ObservedTool.objects.get().calls) == (2, 2)
+    younger = ToolCall.objects.exclude(pk=older.pk).get()
     post(
         request(
             [tool_span(trace_id=TRACE, span_id=b"a" * 8, attributes=of_call, start_time_unix_nano=10**18)]
@@ -58,6 +60,7 @@ def test_two_calls_that_prove_to_be_one_are_joined_in_the_older_and_counted_once
         "flagged",
     )
     assert joined.position > older.position
+    assert line(joined)["replaces"] == [str(younger.pk)], "whoever shows the younger takes it away"
     assert (ObservedTool.objects.get().calls, Dependency.objects.get().calls) == (1, 1)
     assert set(CallKey.objects.values_list("call_id", flat=True)) == {older.pk}
 

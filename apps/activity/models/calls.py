@@ -126,6 +126,11 @@ class ToolCall(models.Model):
         default=dict, blank=True, help_text="What each judge said last: {judge: [outcome, reason, code]}."
     )
     sources = ArrayField(models.CharField(max_length=16), default=list)
+    replaces = ArrayField(
+        models.UUIDField(),
+        null=True,
+        help_text="Calls that were told as others before they proved to be this one: whoever shows them takes them away.",
+    )
     effect = models.CharField(
         max_length=8, choices=Effect.choices, blank=True, default="", db_default="",
         help_text="Did it happen? Empty where nothing is declared, or nothing is known yet.",

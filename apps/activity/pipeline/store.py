@@ -15,7 +15,7 @@ from django.db.models import Field, Func, IntegerField, JSONField, Q, QuerySet
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from apps.activity.models import CallScore, OutboxItem, Outcome, ToolCall
+from apps.activity.models import CallEffect, CallScore, OutboxItem, Outcome, ToolCall
 from apps.activity.pipeline.relatives import read_views
 from apps.activity.pipeline.trace import SpanView
 from apps.activity.pipeline.work import Work
@@ -34,7 +34,7 @@ MERGED = (
     "ended_at", "started_at", "duration_ms", "tool_name", "mcp_server", "call_id", "conversation_id", "agent_name",
     "service_name", "arguments", "result", "is_cut", "status", "error_type", "error_message", "request_model",
     "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id", "ran", "is_refused",
-    "missing_ancestor", "is_guess",
+    "missing_ancestor", "is_guess", "replaces",
 )  # fmt: skip
 VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
 FIELDS: tuple[Field[Any, Any], ...] = tuple(ToolCall._meta.concrete_fields)
@@ -210,9 +210,11 @@ def write_calls(work: Work) -> None:
     rejudged = [call for pk, call in work.rejudged.items() if pk in work.changed]
     if rejudged:
         _change(rejudged, VERDICT)
-    if work.taken_back:  # another baseline is asked of those that stay, none of those that go
-        CallScore.objects.filter(pk__in=[call.pk for call in work.taken_back]).delete()
+    # Another baseline is asked of those that stay, none of those that go.
+    if told := {call.pk for call in work.taken_back} | work.dropped:
+        CallScore.objects.filter(pk__in=told).delete()
     if work.dropped:
+        CallEffect.objects.filter(pk__in=work.dropped).delete()
         ToolCall.objects.among(work.dropped).delete()
     with connection.cursor() as cursor:
         cursor.execute(POINT, [list(work.keys), list(work.keys.values())])

@@ -106,6 +106,7 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
     work.changed.pop(other.pk, None)
     if work.created.pop(other.pk, None) is None:
         work.dropped.add(other.pk)
+        call.replaces = sorted({*(call.replaces or ()), *(other.replaces or ()), other.pk})
 
 
 def _fill(call: ToolCall, report: Report, work: Work) -> None:
