@@ -34,6 +34,7 @@ from apps.kit.ui.parts import Option
 
 DAYS, BIN_DAYS = 90, 3
 MOST_GROUPS = 20
+MOST_COUNTED = 10_000
 FALLEN, STEADY = "fallen", "steady"
 STATUSES = ((FALLEN, "Fell"), (STEADY, "Steady"))
 
@@ -221,6 +222,11 @@ def narrowed_watches(query: QueryDict, *, actor: Principal) -> QuerySet[OutcomeW
         rows = rows.filter(measure__in=measures)
     tiers = [int(one) for one in query.getlist("tier") if one in {"1", "2", "3", "4"}]
     return rows.filter(agent__tier__in=tiers) if tiers else rows
+
+
+def reported_runs(actor: Principal) -> int:
+    """Of how many runs something is known, counted up to `MOST_COUNTED`."""
+    return RunOutcome.objects.visible_to(actor).order_by()[:MOST_COUNTED].count()
 
 
 def watch_facets(actor: Principal) -> dict[str, list[Option]]:
