@@ -395,10 +395,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {
-        "axes": {"level": "WARNING"},
-        "httpx": {"level": "WARNING"},
-        "rust_sugiyama": {"level": "WARNING"},
-        "rust-sugiyama": {"level": "WARNING"},
-    },
+    "loggers": {name: {"level": "WARNING"} for name in ("axes", "httpx", "rust_sugiyama", "rust-sugiyama")},
 }

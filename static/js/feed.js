@@ -38,7 +38,21 @@
     return `${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}.${pad(at.getUTCMilliseconds(), 3)}`;
   };
 
-  const took = (ms) => (ms === null ? "" : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+  // As apps/kit/ui/formats.py says durations: the two largest units.
+  const units = [[31536000, "year"], [86400, "day"], [3600, "h"], [60, "min"], [1, "s"]];
+  const inWords = (count, word) => `${count.toLocaleString("en")} ${word}${word.length > 2 && word !== "min" && count !== 1 ? "s" : ""}`;
+  const spoken = (seconds) => {
+    const at = units.findIndex(([unit], place) => {
+      const part = units[place + 1]?.[0];
+      return part && Math.round(seconds / part) * part >= unit;
+    });
+    if (at < 0) return `${seconds.toFixed(1)} s`;
+    const [[unit, word], [part, partWord]] = [units[at], units[at + 1]];
+    const whole = Math.round(seconds / part) * part;
+    const rest = Math.floor((whole % unit) / part);
+    return inWords(Math.floor(whole / unit), word) + (rest ? ` ${inWords(rest, partWord)}` : "");
+  };
+  const took = (ms) => (ms === null ? "" : ms < 1000 ? `${Math.round(ms)} ms` : spoken(ms / 1000));
 
   const line = (call) => {
     const row = shape.content.firstElementChild.cloneNode(true);

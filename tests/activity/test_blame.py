@@ -101,7 +101,7 @@ def test_an_argument_from_nowhere_a_new_tool_and_a_violation_are_told_as_reasons
     ]  # fmt: skip
     told = {one.at: one.reasons for one in rank(build_chain(steps), "Where is my order W-100200?").suspects}
     assert set(told[1][:2]) == {
-        "iban DE02120300000000202051 comes from nowhere: no result and no request said it",
+        "comes from nowhere: no result and no request said iban DE02120300000000202051",
         "its agent had never called pay_out before",
     }
     assert told[2][0] == "Export is outside the policy"

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from apps.kit.ui import formats
+from apps.kit.ui.tags.marks import amount
 
 NOW = datetime(2026, 11, 23, 14, 32, 7, 412000, tzinfo=UTC)
 
@@ -33,10 +34,33 @@ def test_numbers_have_separators(value: float | None, decimals: int, said: str) 
         (2400, "2.4 s"),
         (185_000, "3 min 5 s"),
         (120_000, "2 min"),
+        (3_599_900, "1 h"),
+        (7_500_000, "2 h 5 min"),
+        (86_400_000 * 9 + 14_400_000, "9 days 4 h"),
+        (18_446_744_074_000, "584 years 344 days"),
     ],
 )
 def test_durations_take_their_fitting_unit(value: float, said: str) -> None:
     assert formats.milliseconds(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (Decimal("999999.99"), "999,999.99"),
+        (Decimal("500000000.10"), "500 M"),
+        (1_254_000, "1.25 M"),
+        (-12_340_000_000, "-12.3 bn"),
+        (None, formats.DASH),
+    ],
+)
+def test_large_amounts_are_shortened(value: float | None, said: str) -> None:
+    assert formats.short_amount(value) == said
+
+
+def test_a_shortened_amount_tells_the_exact_one_in_its_title() -> None:
+    assert amount(Decimal("500000000.10")) == '<span title="500,000,000.10">500 M</span>'
+    assert amount(Decimal("0.12")) == "0.12"
 
 
 @pytest.mark.parametrize(

@@ -99,13 +99,13 @@ def sequences_picture(profile: Profile) -> SafeString:
         rows.append((before, after, count / follows[before]))
     lines = format_html_join(
         "",
-        '<tr><th scope="row"><code>{}</code></th><td><code>{}</code></td><td class="p2"><svg class="chart" height="12" '
-        'aria-hidden="true"><rect class="c-bar" width="{}%" height="12"/></svg></td><td class="num">{}</td></tr>',
+        '<tr><th scope="row"><code>{}</code></th><td class="wrap"><code>{}</code><svg class="chart" height="6" '
+        'aria-hidden="true"><rect class="c-bar" width="{}%" height="4"/></svg></td><td class="num">{}</td></tr>',
         ((before, after, f"{100 * share:.1f}", percent(share, 0)) for before, after, share in rows),
     )
     return format_html(
         '<div class="tbl"><table class="t t-compact"><caption class="vh">Which tool follows which, the most frequent first'
-        '</caption><thead><tr><th scope="col">After</th><th scope="col">comes</th><th scope="col" class="p2"><span class="vh">Bar</span></th>'
+        '</caption><thead><tr><th scope="col">After</th><th scope="col">comes</th>'
         '<th scope="col" class="num">Share</th></tr></thead><tbody>{}</tbody></table></div>',
         lines,
     )
@@ -124,7 +124,7 @@ def latency_picture(profile: Profile) -> SafeString:
 def arguments_picture(profile: Profile) -> SafeString:
     """The ranges of figures and lengths in the arguments, the most used first."""
     ranked = sorted(profile.numbers.items(), key=lambda one: -one[1].count)[:MOST_ROWS]
-    rows = [_range_row(_argument_first(name), spread, range_words(spread)) for name, spread in ranked]
+    rows = [_range_row(name, spread, range_words(spread)) for name, spread in ranked]
     return _ranges(rows, "Figures and lengths in the arguments")
 
 
@@ -135,11 +135,6 @@ def _band(name: str, certified: Profile, calls: float) -> tuple[float, float] | 
         return None
     reach = WIDTHS * sqrt(share * (1 - share) * (1 / certified.calls + 1 / max(calls, 1.0)))
     return 100 * max(0.0, share - reach), 100 * min(1.0, share + reach)
-
-
-def _argument_first(name: str) -> str:
-    tool, _, argument = name.partition(": ")
-    return f"{argument} of {tool}"
 
 
 def _range_row(label: str, spread: Spread, words: str) -> RangeRow:
@@ -168,14 +163,29 @@ def _ranges(rows: Sequence[RangeRow], title: str) -> SafeString:
     """Each on a scale of its own, logarithmic: from the least to the most seen."""
     if not rows:
         return SafeString("")
-    drawn = joined(_range(row, at * ROW_H + ROW_H / 2) for at, row in enumerate(rows))
+    drawn = joined(_range_line(row) for row in rows)
     table = data_table(
         title,
         ["Name", "Least", "Usual from", "Usual to", "Most"],
         [(row.label, *(f"{v:.4g}" for v in (row.least, *row.usual, row.most))) for row in rows],
     )
     keys = legend([("band", "Nearly all calls"), ("line", "Least to most"), ("dot", "Typical")])
-    return _figure([row.label for row in rows], drawn, title, format_html("{}{}", keys, table))
+    return format_html(
+        '<figure><ul class="ranges" aria-label="{}">{}</ul>{}{}</figure>', title, drawn, keys, table
+    )
+
+
+def _range_line(row: RangeRow) -> SafeString:
+    """What is measured, the tool on a line of its own before its argument, and its range; both may wrap."""
+    tool, _, argument = row.label.partition(": ")
+    return format_html(
+        '<li><span><code>{}</code>{}</span><svg class="chart" height="{}" role="img" aria-label="{}">{}</svg></li>',
+        tool,
+        format_html("<br>{}", argument) if argument else "",
+        ROW_H,
+        row.words,
+        _range(row, ROW_H / 2),
+    )
 
 
 def _range(row: RangeRow, y: float) -> SafeString:

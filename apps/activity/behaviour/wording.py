@@ -10,6 +10,8 @@ from apps.kit.ui.formats import milliseconds, number
 
 MOST_SAID: Final = 3
 OFTEN: Final = 0.02
+LEAST_HOURS: Final = 24  # at work, on at least so many days, before hours and volume are told
+LEAST_DAYS: Final = 3
 
 
 def usual_in_words(profile: Profile) -> list[str]:
@@ -48,15 +50,17 @@ def _sequences(profile: Profile) -> Iterator[str]:
 
 
 def _hours(profile: Profile) -> Iterator[str]:
+    yield from _called_fine(profile.fine_up_to)
+    if not _seen_long_enough(profile):
+        yield "It is too early to tell at what hours it works and how much."
+        return
     begin, length = _shortest_stretch(profile.hours)
     if length >= 23:
         yield "It works around the clock."
     else:
         yield f"Nine in ten of its calls begin between {begin:02d}:00 and {(begin + length) % 24:02d}:00 UTC."
-    if profile.by_hour:
-        counts = sorted(profile.by_hour.values())
-        yield f"An hour at work has {number(counts[len(counts) // 2])} calls, at most {number(counts[-1])}."
-    yield from _called_fine(profile.fine_up_to)
+    counts = sorted(profile.by_hour.values())
+    yield f"An hour at work has {number(counts[len(counts) // 2])} calls, at most {number(counts[-1])}."
 
 
 def _called_fine(levels: Mapping[str, float]) -> Iterator[str]:
@@ -66,6 +70,12 @@ def _called_fine(levels: Mapping[str, float]) -> Iterator[str]:
         yield f"Up to {share:.0%} of 20 calls failing was called fine."
     if hours := levels.get("silence"):
         yield f"Up to {number(hours)} hours without a call were called fine."
+
+
+def _seen_long_enough(profile: Profile) -> bool:
+    """Its calls fell into enough different hours of enough different days (UTC)."""
+    days = {hour.partition("T")[0] for hour in profile.by_hour}
+    return len(profile.by_hour) >= LEAST_HOURS and len(days) >= LEAST_DAYS
 
 
 def _speed(profile: Profile) -> Iterator[str]:

@@ -107,7 +107,11 @@ def _handovers(steps: Sequence[Step], handed: dict[int, int]) -> list[Edge]:
         if source < 0 or step.agent == steps[source].agent:
             continue
         kind = Link.HUMAN if steps[source].kind == Kind.APPROVAL else Link.HANDOVER
-        found.append(Edge(kind, source, at, f"{steps[source].agent} hands over to {step.agent}"))
+        is_told = at in handed or steps[source].kind in (Kind.HANDOVER, Kind.APPROVAL)
+        words = (
+            f"{steps[source].agent} hands over to {step.agent}" if is_told else f"then {step.agent} goes on"
+        )
+        found.append(Edge(kind, source, at, words))
     return found
 
 

@@ -57,7 +57,7 @@ def _nowhere(steps: Sequence[Step], used: Used, flows: Sequence[Edge], request: 
             lost = from_nowhere(0, alone, edges, asked | known)
             if lost:
                 values = ", ".join(f"{value.path} {value.raw}" for value in lost[:2])
-                told[at]["nowhere"] = f"{values} comes from nowhere: no result and no request said it"
+                told[at]["nowhere"] = f"comes from nowhere: no result and no request said {values}"
         known |= {normal(value.raw) for value in used.given[at]}
 
 

@@ -91,7 +91,8 @@ def usual_of(call: ToolCall, *, actor: Principal) -> list[str]:
     )
     before = list(same.order_by("-pk").values_list("duration_ms", "status")[:USUAL_OF])
     if len(before) < LEAST_FOR_USUAL:
-        return [f"Called {len(before)} times before by this agent: too few to say what is usual."]
+        told = "Never called" if not before else f"Called {_times(len(before))}"
+        return [f"{told} before by this agent: too few to say what is usual."]
     failed = sum(status in FAILED for _, status in before) / len(before)
     refused = sum(status in REFUSED for _, status in before) / len(before)
     more = f" and {percent(refused)} were refused" if refused else ""
@@ -104,6 +105,10 @@ def usual_of(call: ToolCall, *, actor: Principal) -> list[str]:
             f"{milliseconds(call.duration_ms)} is {where} its usual {milliseconds(low)} to {milliseconds(high)}."
         )
     return told
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def pretty(thing: object) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from apps.activity.outcomes.sequential import MEAN_RUNS, Array, Change, Detector, began, scale_of
-from apps.kit.ui.formats import number, percent
+from apps.kit.ui.formats import number, percent, short_amount
 
 
 class Run(Protocol):
@@ -59,7 +59,7 @@ class Measure:
     def words(self, level: float | None) -> str:
         if level is None:
             return number(None)
-        return number(level, 2 if level >= 0.1 else 4) if self.is_amount else percent(level, 0)
+        return short_amount(level, 2 if level >= 0.1 else 4) if self.is_amount else percent(level, 0)
 
 
 def _share(value: bool | None) -> float | None:

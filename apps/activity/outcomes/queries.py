@@ -36,6 +36,7 @@ from apps.kit.ui.parts import Option
 DAYS, BIN_DAYS = 90, 3
 MOST_GROUPS = 20
 IN_CURRENCY = f"{COST.key} "  # how the key of a cost in a currency begins
+MOST_COUNTED = 10_000
 FALLEN, STEADY = "fallen", "steady"
 STATUSES = ((FALLEN, "Fell"), (STEADY, "Steady"))
 
@@ -268,6 +269,11 @@ def narrowed_watches(query: QueryDict, *, actor: Principal) -> QuerySet[OutcomeW
         rows = rows.filter(chosen | Q(measure__startswith=IN_CURRENCY) if COST.key in measures else chosen)
     tiers = [int(one) for one in query.getlist("tier") if one in {"1", "2", "3", "4"}]
     return rows.filter(agent__tier__in=tiers) if tiers else rows
+
+
+def reported_runs(actor: Principal) -> int:
+    """Of how many runs something is known, counted up to `MOST_COUNTED`."""
+    return RunOutcome.objects.visible_to(actor).order_by()[:MOST_COUNTED].count()
 
 
 def watch_facets(actor: Principal) -> dict[str, list[Option]]:

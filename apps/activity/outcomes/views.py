@@ -87,6 +87,8 @@ def outcomes(request: PageRequest) -> HttpResponse:
         "facets": queries.watch_facets(request.actor),
         "total": narrowed.count(),
         "filtered": bool(request.GET),
+        "reported": 0 if shown.rows else queries.reported_runs(request.actor),
+        "most_reported": queries.MOST_COUNTED,
         "mean_runs": MEAN_RUNS,
     }
     return render(request, "activity/outcomes.html", context)

@@ -16,7 +16,7 @@ Marks (a shape and a word)
 
 Text
   {% when moment %}  {% when moment "faint" %}                    <time>; relative under a day
-  {{ n|number }}  {{ n|number:2 }}  {{ share|percent }}  {{ ms|milliseconds }}  {{ digest|hash_groups:2 }}
+  {{ n|number }}  {{ n|number:2 }}  {{ n|amount }}  {{ share|percent }}  {{ ms|milliseconds }}  {{ digest|hash_groups:2 }}
   {% digest entry.hash 2 %}                                       hash in groups of four, whole in the title
   {% reference %}                                                 id of this request
 

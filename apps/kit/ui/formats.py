@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import pairwise
 from typing import Final
 
 from django.utils import timezone
@@ -12,6 +13,8 @@ from django.utils.safestring import SafeString
 
 DASH: Final = "\N{EN DASH}"
 _DAY_S: Final = 86_400
+_UNITS_S: Final = ((365 * _DAY_S, "year"), (_DAY_S, "day"), (3600, "h"), (60, "min"), (1, "s"))
+_LARGE: Final = ((10**9, "bn"), (10**6, "M"))
 
 
 def number(value: float | Decimal | None, decimals: int = 0) -> str:
@@ -27,16 +30,43 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return DASH if share is None else f"{number(share * 100, decimals)}%"
 
 
+def short_amount(value: float | Decimal | None, decimals: int = 2) -> str:
+    """An amount, from a million on in three digits: "1,204.50", "1.25 M", "500 M", "12 bn"; None is a dash."""
+    for unit, word in _LARGE:
+        if value is not None and abs(value) >= unit:
+            return f"{_three_digits(Decimal(str(value)) / unit)} {word}"
+    return number(value, decimals)
+
+
+def _three_digits(value: Decimal) -> str:
+    """12.345 as "12.3", 500 as "500", 1234 as "1,234"."""
+    told = number(value, max(0, 3 - len(str(int(abs(value))))))
+    return told.rstrip("0").rstrip(".") if "." in told else told
+
+
 def milliseconds(value: float | None) -> str:
-    """A duration given in milliseconds: "860 ms", "2.4 s", "3 min 5 s"; None is a dash."""
+    """A duration given in milliseconds, in its two largest units: "860 ms", "2.4 s", "3 min 5 s", "9 days 4 h"; None is a dash."""
     if value is None:
         return DASH
     if value < 1000:
         return f"{number(value, 1 if 0 < value < 10 else 0).removesuffix('.0')} ms"
-    if value < 60_000:
-        return f"{number(value / 1000, 1)} s"
-    minutes, seconds = divmod(round(value / 1000), 60)
-    return f"{number(minutes)} min {seconds} s" if seconds else f"{number(minutes)} min"
+    return _two_units(value / 1000)
+
+
+def _two_units(seconds: float) -> str:
+    """Rounded to the smaller unit; seconds with a decimal."""
+    for (unit, word), (part, part_word) in pairwise(_UNITS_S):
+        whole = round(seconds / part) * part
+        if whole >= unit:
+            rest = whole % unit // part
+            said = _counted(whole // unit, word)
+            return f"{said} {_counted(rest, part_word)}" if rest else said
+    return f"{number(seconds, 1)} s"
+
+
+def _counted(count: int, word: str) -> str:
+    """ "1 day", "2 days"; symbols have no plural."""
+    return f"{number(count)} {word}{'s' if word in ('day', 'year') and count != 1 else ''}"
 
 
 def hash_groups(value: object, groups: int = 0) -> str:

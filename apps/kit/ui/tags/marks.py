@@ -62,6 +62,13 @@ def number(value: float | Decimal | None, decimals: int = 0) -> str:
 
 
 @register.filter
+def amount(value: float | Decimal | None, decimals: int = 2) -> str | SafeString:
+    """An amount; a large one is shortened, with the exact figure in the title."""
+    exact, short = formats.number(value, decimals), formats.short_amount(value, decimals)
+    return short if short == exact else format_html('<span title="{}">{}</span>', exact, short)
+
+
+@register.filter
 def percent(value: float | None, decimals: int = 1) -> str:
     """A share between 0 and 1 as a percentage."""
     return formats.percent(value, decimals)
