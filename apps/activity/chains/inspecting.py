@@ -91,8 +91,8 @@ def usual_of(call: ToolCall, *, actor: Principal) -> list[str]:
     )
     before = list(same.order_by("-pk").values_list("duration_ms", "status")[:USUAL_OF])
     if len(before) < LEAST_FOR_USUAL:
-        told = "Never called" if not before else f"Called {_times(len(before))}"
-        return [f"{told} before by this agent: too few to say what is usual."]
+        often = "Never called" if not before else f"Called {_times(len(before))}"
+        return [f"{often} before by this agent: too few to say what is usual."]
     failed = sum(status in FAILED for _, status in before) / len(before)
     refused = sum(status in REFUSED for _, status in before) / len(before)
     more = f" and {percent(refused)} were refused" if refused else ""

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 DASH: Final = "\N{EN DASH}"
 _DAY_S: Final = 86_400
 _UNITS_S: Final = ((365 * _DAY_S, "year"), (_DAY_S, "day"), (3600, "h"), (60, "min"), (1, "s"))
-_LARGE: Final = ((10**9, "bn"), (10**6, "M"))
+_LARGE: Final[tuple[tuple[int, str], ...]] = ((1_000_000_000, "bn"), (1_000_000, "M"))
 
 
 def number(value: float | Decimal | None, decimals: int = 0) -> str:
