@@ -32,9 +32,10 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
 def short_amount(value: float | Decimal | None, decimals: int = 2) -> str:
     """An amount, from a million on in three digits: "1,204.50", "1.25 M", "500 M", "12 bn"; None is a dash."""
+    exact = Decimal(0) if value is None else Decimal(str(value))
     for unit, word in _LARGE:
-        if value is not None and abs(value) >= unit:
-            return f"{_three_digits(Decimal(str(value)) / unit)} {word}"
+        if abs(exact) >= unit:
+            return f"{_three_digits(exact / unit)} {word}"
     return number(value, decimals)
 
 
