@@ -298,6 +298,15 @@ def test_amounts_of_different_currencies_are_never_one_series(
     ]
 
 
+@pytest.mark.parametrize("at", ["0001-01-02T00:00:00Z", "9999-12-31T23:59:59Z", "1970-01-01T00:00:00Z"])
+def test_a_run_of_no_time_that_agents_ran_in_is_refused(at: str, reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    body = {"agent": agent.ref, "conversation_id": "odd", "resolved": True, "contact": "p-1", "at": at}
+    refused = report(client, body)
+    assert (refused.status_code, "at" in refused.json()["fields"]) == (400, True)
+    assert not RunOutcome.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_run_cannot_lie_in_the_future(reporter: tuple[Agent, Any]) -> None:
     agent, client = reporter

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.activity.models import OutcomeNote
-from apps.activity.outcomes.words import EVENT, OTLP, Told, heard, moment_told, of_attributes
+from apps.activity.outcomes.words import EVENT, OLDEST, OTLP, Told, heard, moment_told, of_attributes
 from apps.activity.outcomes.writing import keep_outcomes
 from apps.activity.pipeline.relatives import read_views, resolve_runs
 from apps.activity.pipeline.reports import not_later_than_now
@@ -105,7 +105,8 @@ def told_by(span: SpanView, agent: Agent, found: Found) -> Told | None:
     """What a span or event says of a run; None when nothing of it can be used.
 
     The run is the conversation, or the trace where none is named, as for calls. An event is often sent days later: only
-    `at` in its data says when the run was. A clock that is fast counts as now.
+    `at` in its data says when the run was. A clock that is fast counts as now, a time
+    before anything ran as none.
     """
     is_event = span.kind == "outcome"
     told = heard(span.attributes if is_event else of_attributes(span.attributes))
@@ -113,6 +114,6 @@ def told_by(span: SpanView, agent: Agent, found: Found) -> Told | None:
     if not told.fields:
         return None
     at = moment_told(span.attributes.get("at")) if is_event else span.started_at
-    at = not_later_than_now(at) if at is not None else None
+    at = not_later_than_now(at) if at is not None and at >= timezone.now() - OLDEST else None
     origin = EVENT if is_event else OTLP
     return Told(agent.pk, run, origin, not_later_than_now(span.ended_at or span.started_at), at, told.fields)

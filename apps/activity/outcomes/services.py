@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from apps.activity.models import ExternalEvent, OutcomeRules
-from apps.activity.outcomes.words import API, Told, heard
+from apps.activity.outcomes.words import API, OLDEST, Told, heard
 from apps.activity.outcomes.writing import keep_outcomes
 from apps.agents.access import require_for
 from apps.agents.models import Agent, AgentAlias, agent_id_of
@@ -76,6 +76,8 @@ def _read(report: Report, agent_id: UUID | None, now: datetime) -> Told | Result
         faults["conversation_id"] = "Say which run it is"
     if report.at is not None and report.at > now + AHEAD:
         faults["at"] = "Say when the run was; this is in the future"
+    if report.at is not None and report.at < now - OLDEST:
+        faults["at"] = "Say when the run was; this is more than ten years ago"
     if not told.fields and not faults:
         faults["resolved"] = "Say what the run came to"
     if faults or agent_id is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from uuid import UUID
 ASSUMED, DERIVED, OTLP, EVENT, API = "assumed", "derived", "otlp", "event", "api"
 STRENGTH = {ASSUMED: -1, DERIVED: 0, OTLP: 1, EVENT: 2, API: 3}
 PREFIX = "chancery.outcome."
+OLDEST = timedelta(days=3650)  # no run is older: a clock that says so is none
 MOST_AMOUNT = Decimal(10) ** 11
 LONGEST = {"segment": 80, "contact": 255}
 
