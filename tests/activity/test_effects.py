@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -28,6 +27,7 @@ from apps.identity.roles import Role
 from apps.kit.errors import InvalidInput
 from tests import factories
 from tests.activity.otlp import drain, post, request, tool_span
+from tests.receiver import serving
 
 SETTLED = Condition("equals", "status", "settled")
 SEEN = Rule(60, Observed("get_refund", "refund_id", "result.id"), condition=SETTLED)
@@ -239,12 +239,8 @@ class Desk:
 def desk(settings: Any) -> Iterator[Desk]:
     settings.OUTGOING_ALLOW = ["127.0.0.0/8"]
     desk = Desk()
-    thread = threading.Thread(target=desk.server.serve_forever, daemon=True)
-    thread.start()
-    yield desk
-    desk.server.shutdown()
-    desk.server.server_close()
-    thread.join()
+    with serving(desk.server):
+        yield desk
 
 
 @pytest.mark.django_db(transaction=True)

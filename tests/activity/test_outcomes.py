@@ -416,7 +416,7 @@ def test_what_the_python_client_says_of_a_run_is_what_is_kept() -> None:
         conversation_id="c-1", resolved=True, escalated=False, rating=0.75, value=Decimal("12.50"), currency="EUR",
         at=then,
     )  # fmt: skip
-    client.outcome(conversation_id="c-1", satisfied=True)  # type: ignore[call-arg]
+    client.outcome(conversation_id="c-1", satisfied=True)
     assert client.close()
     assert client.counts.dropped == 1
     (body,) = bodies

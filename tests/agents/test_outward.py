@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -35,6 +34,7 @@ from apps.identity.roles import Role
 from apps.kit.errors import InvalidInput
 from tests import factories
 from tests.identity.test_ledger import ORIGIN, sequence_over
+from tests.receiver import serving
 
 # The rules of a Backstage entity, as its documentation tells them under "Descriptor Format".
 NAME = {"type": "string", "pattern": r"^[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*$", "maxLength": 63}
@@ -176,12 +176,8 @@ class Engine:
 def engine(settings: Any) -> Iterator[Engine]:
     settings.OUTGOING_ALLOW = ["127.0.0.0/8"]
     engine = Engine()
-    thread = threading.Thread(target=engine.server.serve_forever, daemon=True)
-    thread.start()
-    yield engine
-    engine.server.shutdown()
-    engine.server.server_close()
-    thread.join()
+    with serving(engine.server):
+        yield engine
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 import httpx
 import pytest
@@ -37,9 +38,9 @@ def lines(page: Page) -> list[str]:
 
 
 def test_after_a_break_and_a_pause_every_call_is_there_once(
-    stack: Stack, chromium: Browser, signed_in: object
+    stack: Stack, chromium: Browser, signed_in: Any
 ) -> None:
-    context = chromium.new_context(base_url=stack.url, storage_state=signed_in)  # type: ignore[arg-type]
+    context = chromium.new_context(base_url=stack.url, storage_state=signed_in)
     page = context.new_page()
     page.goto(f"/feed/?tool={TOOL}")
     rows, live = page.locator("[data-feed] > [data-id]"), page.locator("#live")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,19 +10,15 @@ import pytest
 from apps.identity.models import Principal
 from apps.identity.roles import Role
 from tests import factories
-from tests.receiver import Receiver
+from tests.receiver import Receiver, serving
 
 
 @pytest.fixture
 def receiver(settings: Any) -> Iterator[Receiver]:
     settings.OUTGOING_ALLOW = ["127.0.0.0/8", "::1"]
     receiver = Receiver()
-    thread = threading.Thread(target=receiver.server.serve_forever, daemon=True)
-    thread.start()
-    yield receiver
-    receiver.server.shutdown()
-    receiver.server.server_close()
-    thread.join()
+    with serving(receiver.server):
+        yield receiver
 
 
 @pytest.fixture

@@ -44,10 +44,6 @@ POINT = """
 INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[]) AS new (key, call_id)
 ON CONFLICT (key) DO UPDATE SET call_id = EXCLUDED.call_id -- it may have led to a call that was joined with another
 """
-MISSED = """
-missing_ancestor <> ''::bytea AND (missing_ancestor, trace_id, source_id) IN
-  (SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::uuid[]))
-"""
 NOW_MISSING = """
 UPDATE activity_toolcall c SET missing_ancestor = n.missing FROM unnest(%s::uuid[], %s::bytea[]) AS n (id, missing)
 WHERE c.id = n.id
@@ -156,7 +152,15 @@ def late_calls(spans: Iterable[SpanView]) -> list[ToolCall]:
     since = first_id_at(timezone.now() - LATE_WITHIN)
     lacking = ToolCall.objects.filter(pk__gte=since).exclude(outcome=Outcome.PENDING)
     columns = [list(column) for column in zip(*arrived, strict=True)]
-    return list(lacking.extra(where=[MISSED], params=columns).order_by("pk")[:MOST_LATE])  # noqa: S610
+    return list(
+        lacking.extra(
+            where=[
+                "missing_ancestor <> ''::bytea AND (missing_ancestor, trace_id, source_id) IN "
+                "(SELECT * FROM unnest(%s::bytea[], %s::bytea[], %s::uuid[]))"
+            ],
+            params=columns,
+        ).order_by("pk")[:MOST_LATE]
+    )
 
 
 def note_missing(missing: Mapping[UUID, bytes]) -> None:
