@@ -1,0 +1,7 @@
+"""What agents may do: tool policies, decisions given, breaker trips."""
+
+from apps.oversight.models.breaker import BreakerTrip
+from apps.oversight.models.decisions import Decision
+from apps.oversight.models.tool_policies import BlueprintPolicy, ToolPolicy
+
+__all__ = ["BlueprintPolicy", "BreakerTrip", "Decision", "ToolPolicy"]

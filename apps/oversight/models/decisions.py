@@ -1,0 +1,46 @@
+"""Decisions: what was asked, and what was answered."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from apps.agents.models import Agent, OfAgent
+from apps.agents.toolnames import LONGEST
+from apps.identity.models import Principal
+from apps.kit.ids import new_id
+
+
+class Decision(models.Model):
+    """An answer to 'may this agent call this tool?', kept whatever it was. Partitioned by day on its id."""
+
+    class Outcome(models.TextChoices):
+        ALLOW = "allow", "Allowed"
+        DENY = "deny", "Denied"
+        ASK = "ask", "Held for a person"
+        NOTIFY = "notify", "Allowed, a person is told"
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="decisions")
+    asked_by = models.ForeignKey(Principal, on_delete=models.PROTECT, related_name="+")
+    tool_name = models.CharField(max_length=LONGEST)
+    operation = models.CharField(max_length=120, blank=True)
+    call_id = models.CharField(max_length=255, blank=True)
+    conversation_id = models.CharField(max_length=255, blank=True)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    code = models.CharField(max_length=80)
+    reason = models.TextField()
+    policy_version = models.PositiveIntegerField(null=True)
+    decided_at = models.DateTimeField()
+
+    objects = OfAgent.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="decision_by_agent"),
+            models.Index(fields=["call_id"], condition=~Q(call_id=""), name="decision_by_call_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} {self.tool_name}"
