@@ -42,6 +42,8 @@ try:
         env.str("CHANCERY_LEDGER_PUBLIC_KEY_FILE", default=str(STATE_DIR / "ledger.pub"))
     )
     LEDGER_ORIGIN = env.str("CHANCERY_LEDGER_ORIGIN", default="chancery/ledger")
+    APPROVAL_LIFE_S = env.int("CHANCERY_APPROVAL_LIFE_S", default=1800, validate=validate.Range(min=30))
+    APPROVAL_USABLE_S = env.int("CHANCERY_APPROVAL_USABLE_S", default=600, validate=validate.Range(min=10))
     BREAKER_THRESHOLD = env.int("CHANCERY_BREAKER_THRESHOLD", default=5, validate=validate.Range(min=1))
     BREAKER_WINDOW = timedelta(
         seconds=env.int("CHANCERY_BREAKER_WINDOW_S", default=600, validate=validate.Range(min=1))

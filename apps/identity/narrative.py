@@ -108,6 +108,8 @@ SENTENCES: Mapping[str, str] = {
     "activity.run.judged": "asked the model {detail[model]} where the run {detail[conversation]} went wrong",
     "oversight.policy.set": "set its tool policy to {detail[after]}",
     "oversight.policy.dropped": "dropped its tool policy",
+    "oversight.decision.denied": "was refused {detail[tool]}",
+    "oversight.decision.asked": "asked a person about {detail[tool]}",
     "oversight.breaker.tripped": "tripped its breaker",
     "oversight.breaker.reset": "reset its breaker",
     "oversight.blueprint.policy_set": "set the tool policy of every instance to {detail[after]}",

@@ -86,6 +86,14 @@ def _entry_of(act: Act) -> dict[str, Any]:
     }
 
 
+def entry_of(act: Act) -> list[Any]:
+    """The columns at, action, actor_id, target_type, target_id, request_id and body of the act's entry, for whoever
+    writes it in one statement with the act itself."""
+    told = _entry_of(act)
+    names = ("at", "action", "actor_id", "target_type", "target_id", "request_id", "body")
+    return [told[name] for name in names]
+
+
 def system_principal() -> Principal:
     """Chancery itself, the actor of everything no person and no agent did."""
     return Principal.objects.get(pk=SYSTEM_ID)

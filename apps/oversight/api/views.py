@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from apps.agents.api.scoped import agent_for
 from apps.agents.api.serializers import AgentRef
-from apps.agents.models import Agent
+from apps.agents.models import Agent, DataClass
 from apps.agents.toolnames import LONGEST
 from apps.identity.api.actor import actor_of
 from apps.identity.api.idempotency import idempotent
@@ -76,6 +76,30 @@ class QuestionWrite(serializers.Serializer[Question]):
     operation = serializers.CharField(max_length=120, required=False, allow_blank=True, default="")
     call_id = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
     conversation_id = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
+    arguments = serializers.DictField(
+        required=False,
+        default=dict,
+        help_text="The call's own, as the tool would get them; not kept unless a person is asked.",
+    )
+    data_classes = serializers.ListField(
+        child=serializers.ChoiceField(DataClass.choices), required=False, default=list, max_length=20,
+        help_text="Of what the arguments hold, beside those of the tool.",
+    )  # fmt: skip
+    purpose = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+    on_behalf_of = serializers.CharField(
+        max_length=255,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The person the agent acts for.",
+    )
+    approval = serializers.CharField(
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="The id of an approval of this very call.",
+    )
 
 
 class DecisionSerializer(serializers.ModelSerializer[Decision]):
@@ -87,7 +111,8 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
         model = Decision
         fields = [
             "id", "agent", "asked_by", "tool", "operation", "call_id", "conversation_id", "outcome", "code",
-            "reason", "policy_version", "decided_at",
+            "reason", "policy_version", "decided_at", "data_classes", "purpose", "on_behalf_of", "findings", "obligations",
+            "shadow", "digest", "approval_id", "expires_at",
         ]  # fmt: skip
 
 
