@@ -388,6 +388,17 @@ SPECTACULAR_SETTINGS = {
         "ToolCallStatusEnum": "apps.activity.models.ToolCall.Status",
         "ToolCallOutcomeEnum": "apps.activity.models.Outcome",
         "RetentionOfEnum": "apps.activity.models.RetentionRule.Of",
+        "OversightLevelEnum": "apps.agents.models.OversightLevel",
+        "ControlModeEnum": "apps.oversight.models.Mode",
+        "PolicyModeEnum": "apps.oversight.models.PolicyMode",
+        "PolicyKindEnum": "apps.oversight.api.policies.KIND_KEYS",
+        "PolicyOutcomeEnum": "apps.oversight.api.policies.OUTCOMES",
+        "ExampleOutcomeEnum": "apps.oversight.services.policy_versions.OUTCOMES",
+        "DecisionOutcomeEnum": "apps.oversight.models.Decision.Outcome",
+        "ApprovalKindEnum": "apps.oversight.models.Approval.Kind",
+        "ApprovalStateEnum": "apps.oversight.models.Approval.State",
+        "PolicyVersionStateEnum": "apps.oversight.models.PolicyVersion.State",
+        "BudgetKindEnum": "apps.oversight.models.AgentBudget.Kind",
     },
 }
 

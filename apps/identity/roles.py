@@ -28,6 +28,7 @@ class Permission(TextChoices):
     POLICY_EDIT = "policy.edit", "Edit tool policies"
     DECISIONS_VIEW = "decisions.view", "See decisions"
     DECISIONS_ASK = "decisions.ask", "Ask whether an agent may act"
+    APPROVALS_DECIDE = "approvals.decide", "Decide about calls that wait for a person"
     BREAKER_TRIP = "breaker.trip", "Trip a breaker"
     BREAKER_RESET = "breaker.reset", "Reset a breaker"
     COMPLIANCE_VIEW = "compliance.view", "See certifications and findings"
@@ -57,6 +58,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.AGENTS_DECLARE,
         P.DISCOVERIES_REPORT,
         P.LIFECYCLE_MOVE,
+        P.APPROVALS_DECIDE,
         P.BREAKER_TRIP,
         P.ALERTS_ANSWER,
         P.ACTIVITY_JUDGE,
@@ -77,6 +79,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.OPERATOR: _SEE
     | {
         P.POLICY_EDIT,
+        P.APPROVALS_DECIDE,
         P.BREAKER_TRIP,
         P.DECISIONS_ASK,
         P.FINDINGS_RESOLVE,

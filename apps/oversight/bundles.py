@@ -6,10 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from hashlib import blake2b
 from uuid import UUID
 
-from chancery_sdk.policy.bundle import AgentFacts, Bundle, Grant, LevelRule, Standing, ToolFacts
+from chancery_sdk.policy.bundle import AgentFacts, Budget, Bundle, Grant, LevelRule, Standing, ToolFacts
 from chancery_sdk.policy.bundle import Policy as PolicyInForce
 from chancery_sdk.policy.counters import counters_in
 from django.conf import settings
@@ -86,7 +87,7 @@ def agent_row(agent_id: UUID) -> Agent:
 
 
 def bundle_of(agent: Agent, shared: Shared, stamp: int, tools: Mapping[str, ToolFacts]) -> Bundle:
-    """Three queries. `tools` are looked up at each question: whoever holds them may add some later."""
+    """Four queries. `tools` are looked up at each question: whoever holds them may add some later."""
     chain = shared.chain(agent.team_id)
     control: AgentControl | None = getattr(agent, "control", None)
     policy: ToolPolicy | None = getattr(agent, "tool_policy", None)
@@ -105,6 +106,10 @@ def bundle_of(agent: Agent, shared: Shared, stamp: int, tools: Mapping[str, Tool
         tools=tools,
         levels=_levels(agent, chain, shared.levels),
         policies=tuple(_in_force(agent, chain, shared.policies)),
+        budgets=tuple(
+            Budget(one.kind, Decimal(one.most), one.window_s)
+            for one in agent.budgets.order_by("kind", "window_s")
+        ),
     )
 
 

@@ -10,12 +10,14 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
+from chancery_sdk.policy.bundle import Budget
 from chancery_sdk.policy.cedar import ToolSlice, counter_key
 from chancery_sdk.policy.counters import Counter
 from chancery_sdk.policy.question import Past, Question, Session
 from django.db import connection
+from django.db.models import Sum
 
-from apps.activity.models import ToolCall
+from apps.activity.models import ModelHour, ToolCall
 from apps.agents.toolnames import tool_named
 from apps.kit.ids import first_id_at
 from apps.oversight.holding import Held
@@ -43,7 +45,8 @@ def past_of(held: Held, rules: ToolSlice, question: Question, at: datetime) -> P
     _lock(_lock_number(key, _whose(one, held, question)) for key, one in wanted.items())
     session = _session(held, question, at) if any(one.needs_session for one in rules.policies) else Session()
     counted = {key: _counted(key, one, held, question, at) for key, one in counters.items()}
-    return Past(session, counted)
+    used = {f"budget:{one.kind}:{one.window_s}": _used(one, held, at) for one in held.bundle.budgets}
+    return Past(session, counted | used)
 
 
 def _session(held: Held, question: Question, at: datetime) -> Session:
@@ -58,15 +61,16 @@ def _session(held: Held, question: Question, at: datetime) -> Session:
             **_circle(held),
         )
         .order_by("-pk")
-        .values_list("tool_name", "data_classes", "agent__slug")[:MOST_STEPS]
+        .values_list("tool_name", "data_classes", "agent__slug", "agent_id")[:MOST_STEPS]
     )
     steps = list(rows)
     return Session(
         calls=len(steps),
-        called=frozenset(tool for tool, _, _ in steps),
+        called=frozenset(tool for tool, *_ in steps),
+        own=frozenset(tool for tool, _, _, agent_id in steps if agent_id == held.agent_id),
         succeeded=_succeeded(held, question.conversation_id, at),
-        data_classes=frozenset(one for _, classes, _ in steps for one in classes),
-        agents=frozenset(agent for _, _, agent in steps),
+        data_classes=frozenset(one for _, classes, *_ in steps for one in classes),
+        agents=frozenset(agent for _, _, agent, _ in steps),
     )
 
 
@@ -106,6 +110,21 @@ def _counted(key: str, counter: Counter, held: Held, question: Question, at: dat
         cursor.execute(sql, [key, *values])
         row = cursor.fetchone()
     return Decimal(row[0])
+
+
+def _used(budget: Budget, held: Held, at: datetime) -> Decimal:
+    """Calls that were allowed in the window; or what models cost, by the hour as the roll-ups have it."""
+    since = at - timedelta(seconds=budget.window_s)
+    if budget.kind == "calls":
+        _lock([_lock_number("budget", str(held.agent_id))])
+        rows = Decision.objects.filter(
+            agent_id=held.agent_id, pk__gte=first_id_at(since), outcome__in=GOES_ON
+        )
+        return Decimal(rows.filter(decided_at__gt=since).count())
+    hours = ModelHour.objects.filter(
+        agent_id=held.agent_id, hour__gte=since.replace(minute=0, second=0, microsecond=0)
+    )
+    return Decimal(hours.aggregate(cost=Sum("cost_usd_micros"))["cost"] or 0)
 
 
 def _conditions(counter: Counter, held: Held, question: Question) -> Sequence[tuple[str, Any]]:

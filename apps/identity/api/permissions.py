@@ -23,7 +23,8 @@ class SignedIn(BasePermission):
 
 
 class RequiresPermission(SignedIn):
-    """The view's `permissions` maps a method (or a viewset's action) to the permission it needs.
+    """The view's `permissions` maps a method (or a viewset's action) to the permission it needs, or to several of which
+    one is enough.
 
     A view without an entry for the method answers 403 to everybody: nothing is open by omission. Holding
     the permission for any team is enough here; which objects it reaches is decided by `.visible_to` and
@@ -32,10 +33,12 @@ class RequiresPermission(SignedIn):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         super().has_permission(request, view)
-        table: dict[str, str] = getattr(view, "permissions", {})
-        permission = table.get(getattr(view, "action", None) or "") or table.get(str(request.method))
+        table: dict[str, str | tuple[str, ...]] = getattr(view, "permissions", {})
+        needed = table.get(getattr(view, "action", None) or "") or table.get(str(request.method)) or ()
         if request.method == "OPTIONS" or request.method not in view.allowed_methods:
             return True  # the framework answers 405
-        if permission is None or not access_of(actor_of(request)).allows_somewhere(permission):
-            raise not_permitted(permission or "(none is enough)")
+        any_of = (needed,) if isinstance(needed, str) else needed
+        access = access_of(actor_of(request))
+        if not any(access.allows_somewhere(one) for one in any_of):
+            raise not_permitted(any_of[0] if any_of else "(none is enough)")
         return True

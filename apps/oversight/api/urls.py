@@ -1,14 +1,32 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.oversight.api import blueprints, views
+from apps.oversight.api import approvals, blueprints, control, policies, views
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("decisions", views.DecisionViewSet, "decisions")
+router.register("policies", policies.PolicyViewSet, "policies")
+router.register("approvals", approvals.ApprovalViewSet, "approvals")
+router.register("standing-approvals", approvals.StandingViewSet, "standing-approvals")
 agent = "agents/<uuid:agent_id>"
 blueprint = "blueprints/<uuid:blueprint_id>"
+version = "policies/<uuid:policy_id>/versions/<int:number>"
 urlpatterns = [
+    path("policies/kinds", policies.KindsView.as_view(), name="policy-kinds"),
     *router.urls,
+    path(version, policies.VersionView.as_view(), name="policy-version"),
+    path(f"{version}/propose", policies.ProposeView.as_view(), name="policy-propose"),
+    path(f"{version}/review", policies.ReviewView.as_view(), name="policy-review"),
+    path(
+        "policies/<uuid:policy_id>/examples/<uuid:example_id>",
+        policies.ExampleView.as_view(),
+        name="policy-example",
+    ),
+    path("oversight-levels", control.LevelsView.as_view(), name="oversight-levels"),
+    path("oversight-levels/<uuid:level_id>", control.LevelView.as_view(), name="oversight-level"),
+    path(f"{agent}/control", control.ControlView.as_view(), name="agent-control"),
+    path(f"{agent}/budgets", control.BudgetsView.as_view(), name="agent-budgets"),
+    path(f"{agent}/budgets/<int:budget_id>", control.BudgetView.as_view(), name="agent-budget"),
     path(f"{blueprint}/tool-policy", blueprints.BlueprintPolicyView.as_view(), name="blueprint-tool-policy"),
     path(f"{blueprint}/stop", blueprints.BlueprintStopView.as_view(), name="blueprint-stop"),
     path(f"{blueprint}/reset", blueprints.BlueprintResetView.as_view(), name="blueprint-reset"),

@@ -10,10 +10,18 @@ from django.db.models import Q
 from apps.agents.models import Agent, OfAgent
 from apps.agents.toolnames import LONGEST
 from apps.identity.models import Principal
+from apps.identity.roles import Permission
 from apps.kit.ids import new_id
 
 
 class ApprovalQuerySet(OfAgent["Approval"]):
+    def visible_to(self, actor: Principal) -> Self:
+        """For those who see an agent's decisions, and those who may ask for it."""
+        agents = Agent.objects
+        seen = agents.visible_to(actor, Permission.DECISIONS_VIEW)
+        asked_for = agents.visible_to(actor, Permission.DECISIONS_ASK)
+        return self.filter(Q(agent__in=seen) | Q(agent__in=asked_for))
+
     def open(self) -> Self:
         return self.filter(state=Approval.State.PENDING)
 

@@ -13,7 +13,9 @@ from chancery_sdk.policy.counters import Counter, counters_in
 
 OUTCOMES: Final = ("allow", "notify", "ask", "deny")  # from the mildest
 LEVELS: Final = ("autonomous", "notified", "approves", "human_only")  # from the least oversight
-SENSITIVITY: Final = ("public", "internal", "confidential", "personal", "financial", "health", "credential")
+DATA_CLASSES: Final = (  # from the least sensitive
+    "public", "internal", "confidential", "personal", "financial", "health", "special", "credentials",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

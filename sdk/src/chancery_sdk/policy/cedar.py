@@ -16,7 +16,7 @@ import orjson
 
 from chancery_sdk.policy.bundle import Bundle, Policy, ToolFacts
 from chancery_sdk.policy.question import Finding, Past, Question
-from chancery_sdk.policy.values import argument, entity, number
+from chancery_sdk.policy.values import LARGEST, argument, entity, number
 
 ACTION: Final = {"type": "Action", "id": "call"}
 NAMED: Final = re.compile(r"policy(\d+)")
@@ -205,7 +205,7 @@ def context_of(
         context["session"] = _session(past)
     if counters := {one.name: one for policy in policies for one in policy.counters}:
         totals = totals_with(policies, question, past.counted)
-        context["counters"] = {name: number(totals[name]) for name in counters}
+        context["counters"] = {name: number(min(totals[name], LARGEST)) for name in counters}
     return context
 
 
@@ -231,6 +231,7 @@ def _session(past: Past) -> dict[str, Any]:
     return {
         "calls": session.calls,
         "called": [entity("Tool", one) for one in sorted(session.called)],
+        "own": [entity("Tool", one) for one in sorted(session.own)],
         "succeeded": [entity("Tool", one) for one in sorted(session.succeeded)],
         "data_classes": [entity("DataClass", one) for one in sorted(session.data_classes)],
         "agents": [entity("Agent", one) for one in sorted(session.agents)],

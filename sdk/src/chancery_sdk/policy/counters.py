@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from chancery_sdk.policy.values import as_decimal, at_path
+from chancery_sdk.policy.values import LARGEST, as_decimal, at_path
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 LONGEST_S: Final = 31 * 86_400
@@ -44,12 +44,24 @@ class Counter:
     text: str = ""
 
     def adds(self, tool: str, arguments: Any) -> Decimal | None:
-        """What one call adds; None where the counter is not about it. An amount that is none counts as 0."""
+        """What one call adds; None where the counter is not about it. What is not there adds nothing; what is there and no
+        number is over every limit: a tool may well read a number out of it."""
         if self.tool and self.tool != tool:
             return None
         if not self.path:
             return Decimal(1)
-        return as_decimal(at_path(arguments, self.path)) or Decimal(0)
+        value = at_path(arguments, self.path)
+        return Decimal(0) if value is None else _amount(value)
+
+
+def _amount(value: Any) -> Decimal:
+    if isinstance(value, str):
+        try:
+            value = Decimal(value.strip())
+        except InvalidOperation:
+            return LARGEST
+    amount = as_decimal(value)
+    return LARGEST if amount is None else amount
 
 
 def counters_in(annotation: str) -> Iterator[Counter]:

@@ -33,10 +33,11 @@ class Question:
 @dataclass(frozen=True)
 class Session:
     """What went before in the same session, over all agents of its chain; `succeeded` are tools that were reported to have
-    worked. Tools are written as `server/tool`, agents by slug."""
+    worked, `own` those that the asking agent called itself. Tools are written as `server/tool`, agents by slug."""
 
     calls: int = 0
     called: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
     succeeded: frozenset[str] = frozenset()
     data_classes: frozenset[str] = frozenset()
     agents: frozenset[str] = frozenset()
