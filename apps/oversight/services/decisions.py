@@ -127,7 +127,10 @@ class Case:
             if verdict.outcome != "ask" and not _for_people_only(verdict):
                 return self._write(verdict, at)
         with transaction.atomic():
-            return self._carefully(timezone.now())
+            decision = self._carefully(timezone.now())
+            if decision is None:  # what was used up for it, a consent, was not
+                transaction.set_rollback(True)
+            return decision
 
     def _carefully(self, at: datetime) -> Decision | None:
         """With counters locked, and what a person said taken into account."""
@@ -168,7 +171,6 @@ class Case:
             return before
         if write(self.held, Write(decision, _act(decision, self.actor), once=False)):
             return decision
-        transaction.set_rollback(True)
         return None
 
     def _row(self, verdict: Verdict, at: datetime) -> Decision:
