@@ -116,7 +116,7 @@ def _handovers(steps: Sequence[Step], handed: dict[int, int]) -> list[Edge]:
 
 
 def _retries(steps: Sequence[Step]) -> list[Edge]:
-    """The same tool by the same agent with like arguments, soon after it failed."""
+    """The same tool by the same agent with like arguments, soon after it failed or was refused."""
     found: list[Edge] = []
     last: dict[tuple[str, str], int] = {}
     for at, step in enumerate(steps):
@@ -126,10 +126,11 @@ def _retries(steps: Sequence[Step]) -> list[Edge]:
         if (
             earlier is not None
             and at - earlier <= RETRY_WITHIN
-            and steps[earlier].is_failed
+            and (steps[earlier].is_failed or steps[earlier].is_refused)
             and likeness(steps[earlier].given, step.given) >= ALIKE
         ):
-            found.append(Edge(Link.RETRY, earlier, at, f"{step.tool} is tried again after it failed"))
+            words = "was refused" if steps[earlier].is_refused else "failed"
+            found.append(Edge(Link.RETRY, earlier, at, f"{step.tool} is tried again after it {words}"))
         last[step.agent, step.tool] = at
     return found
 

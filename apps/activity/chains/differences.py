@@ -111,6 +111,8 @@ def difference(one: Step, other: Step) -> str:
         return f"other arguments: {', '.join(_keys(one.given, other.given)) or 'the whole'}"
     if one.is_failed != other.is_failed:
         return "one failed"
+    if one.is_refused != other.is_refused:
+        return "one was refused"
     if one.outcome != other.outcome:
         return "judged differently"
     return "another result" if _flat(one.produced) != _flat(other.produced) else ""

@@ -81,6 +81,8 @@ def _outcome(step: Step) -> SafeString:
         return SafeString("")
     if step.outcome and step.outcome != "allowed":
         return outcome(step.outcome, plain=step.outcome not in ("violation", "blocked"))
+    if step.is_refused:
+        return format_html('<span class="mk out">{}Refused</span>', icon("blocked"))
     if step.is_failed:
         return format_html('<span class="mk mk-bad out">{}Failed</span>', icon("violation"))
     return SafeString("")
@@ -140,6 +142,8 @@ def _bar(step: Step, share: float, whole: float, number: int, with_words: bool) 
 def _bar_class(step: Step) -> str:
     if step.is_failed and step.outcome in ("", "allowed"):
         return "c-flagged"
+    if step.is_refused and step.outcome in ("", "allowed"):
+        return "c-blocked"
     return BARS.get(step.outcome, "c-bar2")
 
 

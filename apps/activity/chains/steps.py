@@ -67,7 +67,12 @@ class Step:
 
     @property
     def is_failed(self) -> bool:
-        return bool(self.error) or self.status in ("error", "denied")
+        """It ran and did not do it. What was refused never ran, whatever it says of why."""
+        return not self.is_refused and (bool(self.error) or self.status == "error")
+
+    @property
+    def is_refused(self) -> bool:
+        return self.status == "denied"
 
     @property
     def duration_ms(self) -> float | None:
