@@ -380,6 +380,7 @@ def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, 
     page = f"/agents/{agent.pk}/outcomes/"
     assert "Nobody said yet" in client.get(page).content.decode()
     make_runs(agent, [(300, 0.61), (120, 0.3)])
+    assert "420 runs are known and not weighed yet" in client.get(page).content.decode()
     watch_outcomes()
     posted = {"label": "Strike", "on": timezone.localdate().isoformat(), "reason": "Rebookings."}
     assert client.post(f"{page}events/", posted | {"reason": ""}).status_code == 422
@@ -389,6 +390,7 @@ def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, 
     assert OutcomeRules.objects.get(agent=agent).repeat_days == 3
     shown = client.get(page).content.decode()
     assert "Resolution fell from 61% to" in shown
+    assert re.search(r"The sentence holds as of \d\d:\d\d;", shown)
     assert "Strike" in shown
     assert agent.name in client.get("/outcomes/").content.decode()
     acts = LedgerEntry.objects.filter(action__startswith="activity.").values_list("action", flat=True)

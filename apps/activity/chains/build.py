@@ -7,12 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-import orjson
-
 from apps.activity.chains import order
 from apps.activity.chains.flow import flows, used_in
 from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step, Used
-from apps.activity.chains.values import normal
+from apps.activity.chains.values import normal, text_of
 
 DEEPEST = 8
 RETRY_WITHIN = 12
@@ -147,15 +145,11 @@ def _pairs(given: object) -> set[str]:
     return set(str(given).casefold().split()) if given is not None else set()
 
 
-def _flat(thing: object) -> str:
-    return thing if isinstance(thing, str) else orjson.dumps(thing, default=str).decode()
-
-
 def loops_in(steps: Sequence[Step]) -> dict[int, str]:
     """Steps from the third identical one on, and from the third turn of a circle of up to four steps."""
     found: dict[int, str] = {}
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    marks = [(step.agent, step.tool or step.kind, _flat(step.given or step.produced)) for step in steps]
+    marks = [(step.agent, step.tool or step.kind, text_of(step.given or step.produced)) for step in steps]
     for at, mark in enumerate(marks):
         if steps[at].is_hidden:
             continue

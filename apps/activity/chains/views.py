@@ -163,6 +163,8 @@ def _facts(whole: Chain) -> dict[str, Any]:
         "refused": sum(step.is_refused or step.outcome == "blocked" for step in whole.steps),
         "violations": sum(step.outcome == "violation" for step in whole.steps),
         "hidden": sum(step.is_hidden for step in whole.steps),
+        "foreign": sum(bool(step.foreign) for step in whole.steps),
+        "foreign_teams": sorted({step.foreign for step in whole.steps if step.foreign}),
         "traces": len({step.trace for step in whole.steps if step.trace}),
         "most_shift_s": max((abs(shift) for shift in whole.shifts.values()), default=0),
         "clocks_moved": len(whole.shifts),
