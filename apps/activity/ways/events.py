@@ -15,6 +15,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -42,6 +43,8 @@ AGENTS = "agent"  # where a tool has its MCP server, an agent that is handed wor
 CONTEXT = ("id", "source", "type", "specversion")
 MOST_EVENTS = 2000
 UNREADABLE = "the event could not be read"
+NOT_ITS_OWN = "the event names an agent that this key may not speak for"
+NO_SUCH_AGENT = "No agent of this id, number or slug that you report for"
 
 
 def _media(headers: Headers) -> str:
@@ -71,7 +74,7 @@ def _one(event: Any, heard: Heard) -> Answer:
     except (ArithmeticError, RecursionError) as error:
         raise Malformed(UNREADABLE) from error
     batch.rows.append(row)
-    return _answer([_named(event) | {"status": "accepted"}], batch)
+    return _answer([_named(event) | {"status": "accepted"}], batch, is_single=True)
 
 
 def _several(events: Any, heard: Heard) -> Answer:
@@ -83,9 +86,34 @@ def _several(events: Any, heard: Heard) -> Answer:
     return _answer([_take(event, heard, batch) for event in events], batch)
 
 
-def _answer(results: list[dict[str, Any]], batch: Batch) -> Answer:
-    body = {"accepted": len(batch.rows), "rejected": batch.rejected, "results": results}
-    return Answer(JSON, orjson.dumps(body), batch=batch)
+def _answer(results: list[dict[str, Any]], batch: Batch, *, is_single: bool = False) -> Answer:
+    settle = partial(_settled, results, batch, is_single=is_single)
+    return Answer(JSON, orjson.dumps(_body(results, batch)), batch=batch, settle=settle)
+
+
+def _settled(
+    results: list[dict[str, Any]], batch: Batch, speaks_for: Mapping[str, str], *, is_single: bool
+) -> Answer:
+    """Without the events of agents that the source may not speak for; the others declare theirs by id."""
+    kept, told = Batch([], batch.resources, batch.rejected, batch.why), []
+    rows = iter(batch.rows)
+    for result in results:
+        row = next(rows) if result["status"] == "accepted" else None
+        if row is not None and row.declared_agent_id not in ("", *speaks_for):
+            refusal = Refused(NOT_ITS_OWN, "ingest.agent_not_yours", {"agent_id": NO_SUCH_AGENT})
+            if is_single:
+                raise refusal
+            kept.reject(refusal.message)
+            result = {name: result[name] for name in result if name != "status"} | _rejected(refusal)
+        elif row is not None:
+            known = speaks_for.get(row.declared_agent_id, "")
+            kept.rows.append(row._replace(declared_agent_id=known))
+        told.append(result)
+    return Answer(JSON, orjson.dumps(_body(told, kept)), batch=kept)
+
+
+def _body(results: list[dict[str, Any]], batch: Batch) -> dict[str, Any]:
+    return {"accepted": len(batch.rows), "rejected": batch.rejected, "results": results}
 
 
 def _take(event: Any, heard: Heard, batch: Batch) -> dict[str, Any]:
