@@ -18,8 +18,12 @@ class PiecewiseResponse(StreamingHttpResponse):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces: Iterator[bytes] = iter(self)
-        while (piece := await sync_to_async(next)(pieces, None)) is not None:
+        while (piece := await sync_to_async(_next)(pieces)) is not None:
             yield piece
+
+
+def _next(pieces: Iterator[bytes]) -> bytes | None:
+    return next(pieces, None)
 
 
 def in_chunks(rows: QuerySet[M], size: int) -> Iterator[M]:

@@ -28,7 +28,8 @@ def rolling_of(calls: Sequence[ToolCall]) -> dict[UUID, Baseline]:
     stored = _stored(agents)
     newest = {agent_id: pk for (agent_id, *_), pk in stored.items()}
     own = {made: stored.get((*made, agents[made[0]].environment)) for made in wanted}
-    held = _locked({pk or newest.get(made[0]) for made, pk in own.items()} - {None})
+    needed = [pk or newest.get(made[0]) for made, pk in own.items()]
+    held = _locked([pk for pk in needed if pk is not None])
     found = {made: held[pk] for made, pk in own.items() if pk is not None}
     missing = sorted(wanted - found.keys(), key=str)
     made_now = [_begun(agents[m[0]], m[1], held.get(newest.get(m[0], m[0]))) for m in missing]
@@ -45,7 +46,7 @@ def _stored(agents: Iterable[UUID]) -> Stored:
     }
 
 
-def _locked(ids: Collection[UUID | None]) -> dict[UUID, Baseline]:
+def _locked(ids: Collection[UUID]) -> dict[UUID, Baseline]:
     """In the order of their ids: whoever answers alerts locks them one at a time."""
     rows = Baseline.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     return {row.pk: row for row in rows}
