@@ -384,7 +384,7 @@ SPECTACULAR_SETTINGS = {
         "SystemKindEnum": "apps.agents.models.System.Kind",
         "ToolKindEnum": "apps.agents.models.Tool.Kind",
         "FindingKindEnum": "apps.compliance.models.Finding.Kind",
-        "RecordingModeEnum": "apps.activity.api.recording.MODES",
+        "RecordingModeEnum": "apps.activity.recording.policy.CHOICES",
         "ToolCallStatusEnum": "apps.activity.models.ToolCall.Status",
         "ToolCallOutcomeEnum": "apps.activity.models.Outcome",
         "RetentionOfEnum": "apps.activity.models.RetentionRule.Of",

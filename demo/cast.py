@@ -16,8 +16,24 @@ class Tool:
 
 
 @dataclass(frozen=True)
+class Work:
+    """How well an agent does its job: shares from 0 to 1, cost a run in EUR. `since_release` is the share resolved since its
+    newest version, where that one is worse; `model_before` is what ran before it."""
+
+    resolved: float
+    trust: float
+    cost_eur: float
+    model_before: str
+    since_release: float | None = None
+
+    @property
+    def resolved_now(self) -> float:
+        return self.resolved if self.since_release is None else self.since_release
+
+
+@dataclass(frozen=True)
 class Role:
-    """One agent. `every_s` is the mean pause between its conversations."""
+    """One agent. `every_s` is the mean pause between its conversations; without `work` nobody says what they come to."""
 
     service: str
     name: str
@@ -31,6 +47,7 @@ class Role:
     owner: str = ""
     deputy: str = ""
     stray: tuple[str, ...] = field(default=())
+    work: Work | None = None
 
 
 REFUNDS = Role(
@@ -51,6 +68,7 @@ REFUNDS = Role(
     owner="Marta Lindqvist",
     deputy="Samir Haddad",
     stray=("export_customer_list",),
+    work=Work(0.74, 0.81, 0.11, "gpt-4.1-2025-11-20"),
 )
 
 CAST: tuple[Role, ...] = (
@@ -71,6 +89,7 @@ CAST: tuple[Role, ...] = (
         team="Treasury",
         owner="Jan Eriksen",
         deputy="Marta Lindqvist",
+        work=Work(0.88, 0.9, 0.31, "claude-3-7-sonnet-20250219"),
     ),
     Role(
         "service-desk",
@@ -88,6 +107,7 @@ CAST: tuple[Role, ...] = (
         team="Technology",
         owner="Aiko Tanaka",
         deputy="Samir Haddad",
+        work=Work(0.83, 0.78, 0.04, "gpt-4.1-2026-01-12", since_release=0.58),
     ),
     Role(
         "hr-portal",

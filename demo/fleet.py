@@ -111,7 +111,8 @@ def main() -> int:
     parser.add_argument("--keys", type=Path, required=True, help="the file `manage.py load_demo` wrote")
     given = parser.parse_args()
     keys = json.loads(given.keys.read_text())
-    desks = Desks(**{name: Desk.of(given.url, keys[name]) for name in ("curator", "compliance", "operator")})
+    people = {name: Desk.of(given.url, keys[name]) for name in ("curator", "compliance", "operator")}
+    desks = Desks(**people, cases=Desk.of(given.url, keys["ingest"]))
     fleet = Fleet(given.url, keys["ingest"])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: fleet.stopping.set())

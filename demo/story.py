@@ -6,13 +6,14 @@ Each step asks Chancery how things stand before it acts, so the story can be lef
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from demo.cast import CAST, PROTAGONIST, Role
+from demo.outcomes import AT_ONCE, WEEKS, past_runs, released_on
 
 Say = Callable[[str], None]
 FRAMEWORK = "eu-ai-act"
@@ -39,8 +40,8 @@ class Desk:
     def get(self, path: str, **query: Any) -> Any:
         return self._answer(self.http.get(path, params=query))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._answer(self.http.post(path, json=dict(body)))
+    def post(self, path: str, body: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> Any:
+        return self._answer(self.http.post(path, json=body))
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._answer(self.http.put(path, json=dict(body)))
@@ -54,11 +55,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Desks:
-    """The people of the story."""
+    """The people of the story, and the case system that knows what runs came to."""
 
     curator: Desk
     compliance: Desk
     operator: Desk
+    cases: Desk
 
 
 class Story:
@@ -68,6 +70,7 @@ class Story:
         self.desks, self.say = desks, say
         self._people: dict[str, str] = {}
         self._teams: dict[str, str] = {}
+        self._remembered: set[str] = set()
 
     def find(self, role: Role, patience_s: float = PATIENCE_S) -> dict[str, Any]:
         """The record of an agent, waiting for it to be noticed."""
@@ -124,6 +127,24 @@ class Story:
             self._move(agent, "release")
         self.say(f"{role.name} is in production.")
 
+    def remember(self, role: Role) -> None:
+        """What the case system knows of the weeks before: each run's end, and the version that was released meanwhile."""
+        agent = self.find(role)
+        path = f"/agents/{agent['id']}/versions"
+        if role.work is None or role.name in self._remembered:
+            return
+        known = {one["model"] for one in self.desks.curator.get(path)["results"]}
+        for model, label, day in (one for one in released_on(role) if one[0] not in known):
+            body = {"model": model, "label": label, "since": day.isoformat()}
+            self.desks.curator.post(path, body)
+        runs = past_runs(role, agent["id"])
+        for first in range(0, len(runs), AT_ONCE):
+            self.desks.cases.post("/outcomes", runs[first : first + AT_ONCE])
+        self._remembered.add(role.name)  # sent again they would change nothing
+        self.say(
+            f"The case system told what {len(runs)} runs of {role.name} came to in the {WEEKS} weeks before."
+        )
+
     def is_stopped(self, role: Role) -> bool:
         return bool(self.find(role)["breaker"]["state"] == "tripped")
 
@@ -170,6 +191,7 @@ def prologue(story: Story) -> None:
         if role.risk is None:
             continue
         story.adopt(role)
+        story.remember(role)
         story.limit(role)
         story.release(role)
     story.say(f"{PROTAGONIST.name} will now do what it may not.")

@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from demo.cast import Role, Tool
+from demo.outcomes import outcome_of_run
 
 SCHEDULE_MS = 500
 
@@ -35,10 +36,11 @@ def converse(tracer: Tracer, role: Role, tools: Sequence[Tool]) -> None:
     """One conversation: the agent thinks, then calls `tools` in order. Takes about as long as it says."""
     conversation = f"conv-{uuid.uuid4().hex[:12]}"
     common = {"gen_ai.agent.name": role.name, "gen_ai.conversation.id": conversation}
+    ending = {f"chancery.outcome.{name}": value for name, value in outcome_of_run(role).items()}
     with tracer.start_as_current_span(
         f"invoke_agent {role.name}",
         kind=SpanKind.INTERNAL,
-        attributes=common | {"gen_ai.operation.name": "invoke_agent"},
+        attributes=common | ending | {"gen_ai.operation.name": "invoke_agent"},
     ):
         _think(tracer, role, common)
         for tool in tools:

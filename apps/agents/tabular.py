@@ -23,6 +23,7 @@ from apps.kit.errors import InvalidInput, TooLarge
 LARGEST_BYTES = 10_000_000
 MOST_ROWS = 20_000
 MOST_COLUMNS = 100
+ROWS_A_PIECE = 500
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -110,27 +111,39 @@ def _text(cell: Any) -> str:
 
 
 def write_csv(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """The table in pieces, so that a large one is never held whole. Begins with a mark that Excel reads UTF-8 by."""
+    """The table in pieces, the headings first, so that a large one is never held whole. Begins with a mark that Excel reads
+    UTF-8 by."""
     piece = io.StringIO()
     writer = csv.writer(piece)
     piece.write("\ufeff")
     writer.writerow(headings)
-    for number, row in enumerate(rows):
+    yield _taken(piece)
+    for number, row in enumerate(rows, start=1):
         writer.writerow([_safe(as_text(value)) for value in row])
-        if number % 500 == 499:
-            yield piece.getvalue().encode()
-            piece.seek(0)
-            piece.truncate()
-    yield piece.getvalue().encode()
+        if number % ROWS_A_PIECE == 0:
+            yield _taken(piece)
+    yield _taken(piece)
+
+
+def _taken(piece: io.StringIO) -> bytes:
+    """What was written so far; it is empty after that."""
+    told = piece.getvalue().encode()
+    piece.seek(0)
+    piece.truncate()
+    return told
 
 
 def write_json(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    """A list of objects; values keep their type."""
-    opening = b"["
-    for row in rows:
-        yield opening + orjson.dumps(dict(zip(headings, row, strict=True)), default=str)
-        opening = b",\n"
-    yield b"]\n" if opening == b",\n" else b"[]\n"
+    """A list of objects in pieces; values keep their type."""
+    yield b"["
+    piece = bytearray()
+    for number, row in enumerate(rows, start=1):
+        piece += b",\n" if number > 1 else b""
+        piece += orjson.dumps(dict(zip(headings, row, strict=True)), default=str)
+        if number % ROWS_A_PIECE == 0:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece) + b"]\n"
 
 
 def write_xlsx(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
 import orjson
+import psycopg
 import pytest
+from django.db import DatabaseError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.activity.behaviour import job
@@ -19,6 +23,8 @@ from apps.activity.behaviour.services import Choice, freeze_baseline, set_detect
 from apps.activity.behaviour.windows import of_stretches
 from apps.activity.models import Alert, Baseline, BehaviourCursor, CallScore, DetectorSetting, ToolCall
 from apps.agents.models import Agent
+from apps.agents.services.versions import record_version
+from apps.agents.versions import Makeup
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
 from tests import factories
@@ -42,6 +48,18 @@ def _vector(text: str) -> list[float]:
         places[blake2b(word.encode(), digest_size=1).digest()[0]] += 1.0
     length = sum(place * place for place in places) ** 0.5 or 1.0
     return [place / length for place in places]
+
+
+@contextmanager
+def only_locked(table: str) -> Iterator[None]:
+    """The application may lock the table's rows and change nothing in them: what comes before that is undone with it."""
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"], autocommit=True) as owner:
+        owner.execute(f"REVOKE UPDATE ON {table} FROM chancery_app")
+        owner.execute(f"GRANT UPDATE (id) ON {table} TO chancery_app")
+        try:
+            yield
+        finally:
+            owner.execute(f"GRANT UPDATE ON {table} TO chancery_app")
 
 
 @pytest.fixture
@@ -117,20 +135,50 @@ def test_where_no_request_is_known_its_detectors_are_silent_and_the_others_are_n
     assert (rolling.calls, rolling.profile["signs"]) == (41, {})
 
 
-def test_each_call_is_scored_once_whatever_dies_in_between(
-    token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_is_held_against_the_version_that_made_it(token: str) -> None:
+    """A late report of a call before the release goes to the baseline of then, not to the newest one."""
+    usual(token, 5)
+    agent, curator = Agent.objects.get(), factories.make_person(Role.CURATOR)
+    began = timezone.now() - timedelta(hours=1)
+    first = record_version(agent, Makeup(model="m-1"), actor=curator, since=began)
+    second = record_version(agent, Makeup(model="m-2"), actor=curator)
+    post(request([tool_span("of_the_new_one")]), token)
+    before = int((began + timedelta(minutes=5)).timestamp() * 1e9)
+    late = {"start_time_unix_nano": before, "end_time_unix_nano": before + 1_000_000}
+    post(request([tool_span("of_the_old_one", **late)]), token)
+    drain()
+    score()
+    tools = {one.version_id: set(one.profile["tools"]) for one in Baseline.objects.filter(agent=agent)}
+    assert "of_the_old_one" in tools[first.pk]
+    assert "of_the_new_one" in tools[second.pk]
+    assert "of_the_old_one" not in tools[second.pk]
+    kept = freeze_baseline(agent, actor=curator)
+    assert kept is not None
+    assert kept.version_id == second.pk, "the newest is what is certified"
+
+
+def test_a_batch_asks_as_much_for_many_agents_as_for_one(token: str) -> None:
+    def asked(agents: range) -> int:
+        post(request([tool_span(agent=f"agent_{number}") for number in agents]), token)
+        drain()
+        with CaptureQueriesContext(connection) as queries:
+            score()
+        return len(queries)
+
+    asked(range(99, 100))  # makes the cursor
+    assert asked(range(1)) == asked(range(10, 20))
+    assert asked(range(1)) == asked(range(10, 20)), "also where their baselines stand already"
+    assert Baseline.objects.count() == 12
+
+
+def test_each_call_is_scored_once_whatever_dies_in_between(token: str) -> None:
+    """The database ends the run where the cursor would move: the last thing before the commit, after everything else."""
     post(request([tool_span() for _ in range(12)]), token)
     drain()
-
-    def die(*_: object) -> None:
-        raise SystemExit("killed here")
-
-    monkeypatch.setattr(job, "record_verdicts", die)
-    with pytest.raises(SystemExit):
+    BehaviourCursor.objects.get_or_create(pk=1)
+    with only_locked("activity_behaviourcursor"), pytest.raises(DatabaseError):
         score()
     assert (CallScore.objects.count(), Baseline.objects.count()) == (0, 0)
-    monkeypatch.undo()
     score()
     BehaviourCursor.objects.update(position=0)
     score()

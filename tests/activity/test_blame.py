@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,7 +15,10 @@ from django.test import Client
 
 from apps.activity.chains.blame import Ranking, rank
 from apps.activity.chains.build import build_chain, kind_of_tool
-from apps.activity.chains.steps import Kind, Step
+from apps.activity.chains.differences import difference
+from apps.activity.chains.keeping import Judged
+from apps.activity.chains.reading import Run
+from apps.activity.chains.steps import Kind, Link, Step
 from apps.activity.models import RunOpinion, ToolCall
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
@@ -91,6 +95,31 @@ def test_a_contradiction_outweighs_the_failures_that_follow_from_it() -> None:
     assert first.at == 1
     assert first.reasons[0] == "status is open here; step 1 said closed"
     assert "step 3 used its values and failed" in first.reasons
+
+
+def test_a_refused_call_is_no_failure_of_the_run() -> None:
+    """It is told as refused, tried again after that, and no step is suspect because its values went into it."""
+    refused = {"status": "denied", "error": "Denied by policy", "outcome": "blocked"}
+    steps = [
+        called(0, "find_account", {"customer": "CUS-558812"}, {"account": "ACC-77120034", "status": "closed"}),
+        called(1, "prepare_refund", {"account": "ACC-77120034", "status": "open"}, {"draft": "DRF-4410023"}),
+        called(2, "post_refund", {"draft": "DRF-4410023"}, None, **refused),
+        called(3, "post_refund", {"draft": "DRF-4410023"}, {"ok": True}),
+    ]  # fmt: skip
+    chain = build_chain(steps)
+    assert [(step.is_failed, step.is_refused) for step in chain.steps[1:]] == [
+        (False, False),
+        (False, True),
+        (False, False),
+    ]
+    (retry,) = (edge for edge in chain.edges if edge.kind == Link.RETRY)
+    assert retry.words == "post_refund is tried again after it was refused"
+    suspects = {one.at: one.reasons for one in rank(chain, "Refund customer CUS-558812.").suspects}
+    assert not any("and failed" in reason for reasons in suspects.values() for reason in reasons)
+    assert "what it ran failed" not in suspects[2]
+    assert difference(steps[3], replace(steps[3], status="denied")) == "one was refused"
+    run = Run("run", chain, "", is_cut=False, agent_ids=frozenset())
+    assert not Judged(run, rank(chain)).has_failed, "nothing went wrong that would have to be looked for"
 
 
 def test_an_argument_from_nowhere_a_new_tool_and_a_violation_are_told_as_reasons() -> None:

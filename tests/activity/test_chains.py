@@ -180,10 +180,12 @@ def test_a_run_over_two_sources_is_one_chain_on_its_page_and_over_rest(told: dic
     text = page_for(officer, f"/chains/{RUN}/").content.decode()
     assert "It probably went wrong at step 2, clerk." in text
     assert "status is open here; step 1 said closed" in text
+    assert "2 steps are of agents of other teams (Ledger), marked with the team." in text
     body = factories.client_of(officer).get(f"/api/v1/chains/{RUN}").json()
     assert [one["title"] for one in body["steps"]] == [
         "trace_payment", "transfer_to_reconciler", "read_entries", "post_entry",
     ]  # fmt: skip
+    assert [one["foreign"] for one in body["steps"]] == ["", "", "Ledger", "Ledger"]
     assert (body["suspects"][0]["step"], body["abstains"], body["has_failed"]) == (2, False, True)
     edges = {(edge["kind"], edge["from_step"], edge["to_step"], edge["value"]) for edge in body["edges"]}
     assert {("flow", 1, 3, "ACC-77120034"), ("flow", 3, 4, "LE-00912377"), ("handover", 2, 3, "")} <= edges

@@ -32,6 +32,8 @@ from apps.identity.models import LedgerEntry
 from apps.identity.roles import Role
 from tests import factories
 from tests.activity.otlp import drain, post, request, span, tool_span
+from tests.activity.test_ways import BATCH as EVENT_BATCH
+from tests.activity.test_ways import event, send
 
 URL = "/api/v1/outcomes"
 DAY = timedelta(days=1)
@@ -82,6 +84,50 @@ def test_a_single_outcome_of_an_agent_that_is_not_ones_own_is_refused(reporter: 
     refused = report(reporter[1], {"agent": other.ref, "conversation_id": "a", "resolved": True})
     assert (refused.status_code, set(refused.json()["fields"])) == (400, {"agent"})
     assert not RunOutcome.objects.exists()
+
+
+def test_an_agent_is_named_by_number_id_or_slug(reporter: tuple[Agent, Any]) -> None:
+    agent, client = reporter
+    stranger = factories.make_agent(team=factories.make_team())
+    names = [agent.ref, str(agent.pk), agent.slug, stranger.slug]
+    told = [{"agent": name, "conversation_id": f"c-{at}", "resolved": True} for at, name in enumerate(names)]
+    found = [one["status"] for one in report(client, told).json()["results"]]
+    assert found == ["recorded", "recorded", "recorded", "refused"]
+    assert set(RunOutcome.objects.values_list("agent_id", flat=True)) == {agent.pk}
+
+
+def test_an_outcome_that_contradicts_itself_is_refused_wherever_an_answer_is_given(
+    reporter: tuple[Agent, Any],
+) -> None:
+    agent, client = reporter
+    both = {"resolved": True, "abandoned": True}
+    body = [
+        {"agent": agent.ref, "conversation_id": "a"} | both,
+        {"agent": agent.ref, "conversation_id": "b", "resolved": True, "reopened": True},
+        {"agent": agent.ref, "conversation_id": "c", "resolved": False, "abandoned": True},
+    ]
+    told = report(client, body).json()["results"]
+    faults = [(one["status"], set(one["fields_at_fault"])) for one in told]
+    assert faults == [("refused", {"abandoned"}), ("refused", {"reopened"}), ("recorded", set())]
+    single = report(client, body[0])
+    assert (single.status_code, set(single.json()["fields"])) == (400, {"abandoned"})
+    assert list(RunOutcome.objects.values_list("conversation_id", flat=True)) == ["c"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_with_an_outcome_that_contradicts_itself_is_named_and_costs_no_other() -> None:
+    token = factories.make_key(factories.make_source(), ["ingest"]).token
+    both = event("outcome", resolved=True, abandoned=True)
+    answer = send([both, event("outcome", resolved=True)], token, EVENT_BATCH).json()
+    assert (answer["accepted"], answer["rejected"]) == (1, 1)
+    refused = answer["results"][0]
+    assert (refused["id"], refused["code"], set(refused["fields"])) == (
+        both["id"], "ingest.outcome_contradicts_itself", {"abandoned"},
+    )  # fmt: skip
+    single = send(both, token)
+    assert (single.status_code, single.json()["code"], set(single.json()["fields"])) == (
+        400, "ingest.outcome_contradicts_itself", {"abandoned"},
+    )  # fmt: skip
 
 
 def test_the_version_in_force_when_the_run_was_is_kept(reporter: tuple[Agent, Any]) -> None:
@@ -334,6 +380,7 @@ def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, 
     page = f"/agents/{agent.pk}/outcomes/"
     assert "Nobody said yet" in client.get(page).content.decode()
     make_runs(agent, [(300, 0.61), (120, 0.3)])
+    assert "420 runs are known and not weighed yet" in client.get(page).content.decode()
     watch_outcomes()
     posted = {"label": "Strike", "on": timezone.localdate().isoformat(), "reason": "Rebookings."}
     assert client.post(f"{page}events/", posted | {"reason": ""}).status_code == 422
@@ -343,6 +390,7 @@ def test_the_pages_tell_what_fell_and_mark_what_happened(reporter: tuple[Agent, 
     assert OutcomeRules.objects.get(agent=agent).repeat_days == 3
     shown = client.get(page).content.decode()
     assert "Resolution fell from 61% to" in shown
+    assert re.search(r"The sentence holds as of \d\d:\d\d;", shown)
     assert "Strike" in shown
     assert agent.name in client.get("/outcomes/").content.decode()
     acts = LedgerEntry.objects.filter(action__startswith="activity.").values_list("action", flat=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from uuid import UUID
 
 import duckdb
 import psycopg
@@ -146,24 +149,41 @@ def test_sums_outlive_their_calls_and_late_reports_do_not_shrink_them(token: str
     assert ToolHour.objects.get().calls == 2
 
 
-def test_what_is_written_while_a_day_is_archived_is_not_lost(
-    token: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_written_while_a_day_is_archived_is_not_lost(token: str, partition: date) -> None:
+    """A report that was begun before the file was written is committed when the day is about to go."""
     old_spans(token)
     keep("spans", 30, is_archived=True)
-    write = job.write_file
-
-    def and_somebody_reports(table: str, day: date) -> ArchiveFile:
-        file = write(table, day)
-        old_spans(token, 1)
-        return file
-
-    with monkeypatch.context() as patch:
-        patch.setattr(job, "write_file", and_somebody_reports)
-        assert keep_retention().deleted_days == 0
-    assert (Span.objects.count(), ArchiveFile.objects.count()) == (6, 0)
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"]) as reporter:
+        reporter.execute(ONE_MORE, [new_id_of(partition), partition])
+        late = Thread(target=_commit_once_waited_for, args=[reporter, partition])
+        late.start()
+        assert (keep_retention().deleted_rows, ArchiveFile.objects.count()) == (0, 0)
+        late.join(10)
+    assert Span.objects.count() == 5
     assert keep_retention().deleted_rows == 4
     assert ArchiveFile.objects.get().rows == 4
+
+
+ONE_MORE = """
+INSERT INTO activity_span SELECT (jsonb_populate_record(s, jsonb_build_object('id', %s::text))).* FROM activity_span s
+WHERE started_at::date = %s LIMIT 1
+"""
+WAITED_FOR = "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+
+
+def new_id_of(day: date) -> UUID:
+    return derived_id(int(datetime(day.year, day.month, day.day, 12, tzinfo=UTC).timestamp() * 1000), b"late")
+
+
+def _commit_once_waited_for(reporter: psycopg.Connection[Any], day: date) -> None:
+    with psycopg.connect(os.environ["CHANCERY_TEST_OWNER_URL"], autocommit=True) as looking:
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            (waiting,) = looking.execute(WAITED_FOR, [f"activity_span_p{day:%Y%m%d}"]).fetchone() or (0,)
+            if waiting:
+                break
+            time.sleep(0.02)
+    reporter.commit()
 
 
 def test_a_day_that_cannot_go_keeps_no_other_and_is_told(token: str, partition: date) -> None:

@@ -77,6 +77,28 @@ def test_an_event_sent_again_is_stored_once(token: str) -> None:
     assert sum(len(item.span_ids) for item in OutboxItem.objects.all()) == 1
 
 
+def test_an_event_of_an_agent_that_the_key_may_not_speak_for_is_refused_and_named() -> None:
+    team = factories.make_team()
+    own, other = factories.make_agent(team=team), factories.make_agent(team=factories.make_team())
+    teams = factories.make_key(factories.make_source(team), ["ingest"]).token
+    names = [own.ref, str(own.pk), own.slug, other.ref, "AGT-9999", ""]
+    events = [event(agent_id=name, call_id=f"call_{at}") for at, name in enumerate(names)]
+    answer = send(events, teams, BATCH).json()
+    assert (answer["accepted"], answer["rejected"]) == (4, 2)
+    refused = [one for one in answer["results"] if one["status"] == "rejected"]
+    assert [one["id"] for one in refused] == [events[3]["id"], events[4]["id"]]
+    assert {(one["code"], *one["fields"]) for one in refused} == {("ingest.agent_not_yours", "agent_id")}
+    drain()
+    told = ToolCall.objects.exclude(call_id="call_5").values_list("agent_id", flat=True)
+    assert list(told) == [own.pk] * 3, "a slug names its agent as well"
+    itself = factories.make_key(own.principal, ["ingest"]).token
+    single = send(event(agent_id=other.ref), itself)
+    assert (single.status_code, single.json()["code"], set(single.json()["fields"])) == (
+        400, "ingest.agent_not_yours", {"agent_id"},
+    )  # fmt: skip
+    assert send(event(agent_id=own.ref), itself).status_code == 200
+
+
 def test_binary_mode_is_understood(token: str) -> None:
     headers = {
         "ce_id": "e-1", "ce_source": "order%20desk", "ce_type": "ai.chancery.tool_call.denied", "ce_specversion": "1.0",
@@ -228,7 +250,9 @@ def test_odd_data_are_kept_or_refused_and_hold_up_nothing(token: str) -> None:
     ]
     answer = send([*told, *early], token, BATCH)
     assert (answer.status_code, len(answer.json()["results"])) == (200, len(told) + 2)
-    assert answer.json()["accepted"] >= len(told)
+    refused = [one for one in answer.json()["results"][: len(told)] if one["status"] == "rejected"]
+    assert {one.get("code") for one in refused} == {"ingest.agent_not_yours"}, "an odd agent_id is nobody's"
+    assert len(refused) <= 2 * len(ODD)
     drain()
     assert not OutboxItem.objects.exists()
     assert ToolCall.objects.exists()

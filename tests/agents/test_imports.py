@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
+from collections.abc import Callable
 from typing import Any
 
 import orjson
 import pytest
-from django.test import Client
+from asgiref.sync import sync_to_async
+from django.test import AsyncClient, Client
 from django.urls import reverse
 from openpyxl import Workbook, load_workbook
 
@@ -18,10 +21,11 @@ from apps.agents.models import (
     CurationJob,
     CustomField,
 )
+from apps.agents.services.drafting import put_on_record
 from apps.agents.services.jobs import run_job, undo_job
 from apps.agents.services.registry import edit_agent
 from apps.agents.services.rows import ImportRequest, plan_import
-from apps.agents.tabular import read_table, write_csv
+from apps.agents.tabular import ROWS_A_PIECE, read_table, write_csv
 from apps.identity.models import Principal
 from apps.identity.roles import Role
 from apps.kit.errors import InvalidInput
@@ -162,6 +166,16 @@ class TestImport:
         assert page.post(reverse("agents:import"), {"file": bad, "source": "x"}).status_code == 422
 
 
+async def _export(client: AsyncClient, kind: str, meanwhile: Callable[[], Any]) -> list[bytes]:
+    """The pieces of an export; `meanwhile` happens once the headings and the first rows came."""
+    path = reverse("agents:export", args=[kind]) + "?columns=name,purpose&sort=name"
+    answer = await client.get(path)
+    pieces = aiter(answer)
+    first = [await anext(pieces), await anext(pieces)]
+    await sync_to_async(meanwhile)()
+    return [*first, *[piece async for piece in pieces]]
+
+
 class TestExport:
     def test_it_holds_exactly_what_is_shown(self, page: Client) -> None:
         make_some(2)
@@ -202,6 +216,20 @@ class TestExport:
         text = b"".join(client.get(reverse("agents:export", args=["csv"]))).decode()
         assert "ours" in text
         assert "theirs" not in text
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.parametrize("kind", ["csv", "json"])
+    def test_its_first_bytes_leave_before_the_rest_is_read(self, kind: str) -> None:
+        """Through the application that serves it: what changes after the first bytes came stands in the later ones."""
+        agents = [Agent(name=f"agent {number:04d}", state="draft") for number in range(ROWS_A_PIECE + 1)]
+        curator = factories.make_person(Role.CURATOR)
+        put_on_record(agents, actor=curator)
+        client = AsyncClient()
+        client.force_login(curator.person, backend="apps.identity.auth.PersonBackend")
+        pieces = asyncio.run(_export(client, kind, lambda: Agent.objects.update(purpose="Changed.")))
+        assert pieces[0] in (b"\xef\xbb\xbfid,Agent,Purpose\r\n", b"[")
+        assert [piece.count(b"Changed.") for piece in pieces[1:]] == [0, 1]
+        assert b"".join(pieces).count(b"agent 0") == len(agents)
 
     def test_nothing_written_gives_headings_only(self) -> None:
         assert b"".join(write_csv(["a"], [])).decode("utf-8-sig") == "a\r\n"

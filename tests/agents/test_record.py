@@ -177,6 +177,21 @@ def test_the_same_makeup_is_the_same_version(curator: Principal) -> None:
     assert b"The model changed from a to b." in bytes(told.body)
 
 
+def test_a_version_that_is_told_later_says_since_when(curator: Principal) -> None:
+    agent = factories.make_agent("registered", tier=2)
+    path, client = f"/api/v1/agents/{agent.pk}/versions", factories.client_of(curator)
+    days = [timezone.now() - timedelta(days=days) for days in (30, 10, 20)]
+    told = [
+        client.post(path, {"model": f"m-{day:%d}", "since": day.isoformat()}, format="json") for day in days
+    ]
+    assert [answer.status_code for answer in told] == [201, 201, 400]
+    assert "since" in told[2].json()["fields"], "a version does not begin before the one it follows"
+    ahead = {"model": "m", "since": (timezone.now() + timedelta(days=1)).isoformat()}
+    assert client.post(path, ahead, format="json").status_code == 400
+    kept = AgentVersion.objects.filter(agent=agent).order_by("number").values_list("first_seen", flat=True)
+    assert list(kept) == days[:2]
+
+
 def test_what_agents_were_seen_to_use_stands_on_the_map() -> None:
     agent, now = factories.make_agent("production", tier=2), timezone.now()
     for _ in range(2):

@@ -24,7 +24,7 @@ SERVICES = sorted(
 )
 # Without an actor, and why: nobody acts but the clock, the pipeline or the act that calls them.
 NOBODY_ACTS = {
-    "resolve_agents", "record_tool_uses", "record_model_uses", "take_back_tool_uses", "observe_tools", "observe_models",  # telemetry
+    "resolve_agents", "standings_of", "record_tool_uses", "record_model_uses", "take_back_tool_uses", "observe_tools", "observe_models",  # telemetry
     "index_words", "index_missing", "told_of", "refresh_vectors", "count_terms", "progress",  # the worker
     "mark_seen", "record_verdicts", "refuse_calls", "stand_gravest", "trip_if_over",  # rules, in the pipeline's transaction
     "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tiers", "follow_departures", "raise_findings",  # the clock

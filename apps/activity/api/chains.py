@@ -48,6 +48,9 @@ class ChainStepSerializer(serializers.Serializer[Step]):
     outcome = serializers.CharField()
     reason = serializers.CharField()
     is_hidden = serializers.BooleanField()
+    foreign = serializers.CharField(
+        help_text="The team of its agent, where that is not the run's own; else ''."
+    )
 
 
 class ChainEdgeSerializer(serializers.Serializer[Edge]):

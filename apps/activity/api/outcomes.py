@@ -29,7 +29,8 @@ from apps.kit.rest.reading import body_of, read
 
 
 class OutcomeWrite(serializers.Serializer[Any]):
-    """What one run came to, as far as you know. `at` is when the run was; `agent` is not needed with the agent's own key."""
+    """What one run came to, as far as you know. `at` is when the run was. `agent` is an id, a number
+    (AGT-0412) or a slug; not needed with the agent's own key."""
 
     agent = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
     conversation_id = serializers.CharField(max_length=255)

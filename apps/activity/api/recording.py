@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from apps.activity.models import ArchiveFile, RetentionRule
 from apps.activity.recording.current import current_policy
-from apps.activity.recording.policy import TITLES, Rule
+from apps.activity.recording.policy import CHOICES, Rule
 from apps.activity.recording.services import MOST_RULES, set_content_policy
 from apps.activity.retention.services import MOST_DAYS, Kept, set_retention
 from apps.agents.models import DataClass
@@ -18,13 +18,11 @@ from apps.identity.api.actor import actor_of
 from apps.identity.roles import Permission
 from apps.kit.rest.reading import body_of
 
-MODES = list(TITLES.items())
-
 
 class RuleShape(serializers.Serializer[Rule]):
     """What is named has to fit; of the rules that fit the strictest holds."""
 
-    mode = serializers.ChoiceField(MODES)
+    mode = serializers.ChoiceField(CHOICES)
     team = serializers.CharField(max_length=36, required=False, allow_blank=True, default="")
     tier = serializers.IntegerField(min_value=1, max_value=4, required=False, allow_null=True, default=None)
     data_class = serializers.ChoiceField(DataClass.choices, required=False, allow_blank=True, default="")
@@ -34,14 +32,14 @@ class RecordingShape(serializers.Serializer[object]):
     """`number` 0: nobody set a policy, everything is recorded."""
 
     number = serializers.IntegerField(read_only=True)
-    default = serializers.ChoiceField(MODES)
+    default = serializers.ChoiceField(CHOICES)
     rules = RuleShape(many=True)
 
 
 class RecordingWrite(serializers.Serializer[object]):
     """A whole new version. `after` is the number that was read; 409 when it is not the newest any more."""
 
-    default = serializers.ChoiceField(MODES)
+    default = serializers.ChoiceField(CHOICES)
     rules = serializers.ListField(child=RuleShape(), max_length=MOST_RULES, required=False, default=list)
     after = serializers.IntegerField(min_value=0, required=False, allow_null=True, default=None)
     reason = serializers.CharField(max_length=2000)

@@ -68,7 +68,8 @@ def look_for_silence(now: datetime | None = None) -> int:
     """Open an alert for each agent that fell silent; returns how many baselines were looked at."""
     now = now or timezone.now()
     lately = Baseline.objects.filter(kind=Baseline.Kind.ROLLING, updated_at__gte=now - timedelta(days=8))
-    ids = list(lately.order_by("pk").values_list("pk", flat=True))
+    newest = lately.order_by("agent_id", "environment", "-updated_at").distinct("agent_id", "environment")
+    ids = sorted(newest.values_list("pk", flat=True))  # of a version that was replaced silence is no news
     for pk in ids:
         with transaction.atomic():
             baseline = Baseline.objects.select_for_update(of=("self",)).get(pk=pk)
@@ -118,25 +119,31 @@ def _write(
 
 
 def _considered(calls: Sequence[ToolCall], acts: Mapping[UUID, Act], now: datetime) -> Batch:
-    """Every call in the order it began, held against its agent's baseline, which learns from it."""
-    agent_ids = {call.known_agent_id for call in calls}
-    baselines, rules = rolling_of(agent_ids), rules_for(agent_ids)
+    """Every call in the order it began, held against the baseline of its agent as it was then, which learns from it."""
+    held_against, rules = rolling_of(calls), rules_for({call.known_agent_id for call in calls})
+    baselines = {baseline.pk: baseline for baseline in held_against.values()}
     watches = {
-        pk: Watch(Profile.from_json(baseline.profile), rules[pk]) for pk, baseline in baselines.items()
+        pk: Watch(Profile.from_json(baseline.profile), rules[baseline.agent_id])
+        for pk, baseline in baselines.items()
     }
     batch = Batch()
     for call in sorted(calls, key=lambda one: (one.started_at, one.pk)):
-        if call.known_agent_id in watches:
-            scored = watches[call.known_agent_id].consider(acts[call.pk])
-            batch.scored.append((call, baselines[call.known_agent_id], scored))
+        if call.pk in held_against:
+            baseline = held_against[call.pk]
+            batch.scored.append((call, baseline, watches[baseline.pk].consider(acts[call.pk])))
     for pk, watch in watches.items():
         if watch.is_ready:
             found = of_stretches(watch.profile, now, watch.rules.rate, watch.rules.off)
             batch.stretches += [(baselines[pk], one) for one in found if one.detector != "silence"]
         baselines[pk].profile, baselines[pk].calls = watch.profile.as_json(), watch.profile.learnt
-        baselines[pk].updated_at = now
+        baselines[pk].updated_at = _last_at(watch.profile, now)
     Baseline.objects.bulk_update(baselines.values(), ["profile", "calls", "updated_at"])
     return batch
+
+
+def _last_at(profile: Profile, now: datetime) -> datetime:
+    """When its newest call began: a late call of a version that was replaced does not make its baseline the newest."""
+    return min(datetime.fromisoformat(profile.last_at), now) if profile.last_at else now
 
 
 def _alarms(batch: Batch) -> Iterator[Alarm]:

@@ -10,9 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
-
 from apps.activity.chains.steps import Kind, Step
+from apps.activity.chains.values import text_of
 
 LONGEST = 12_000
 LONGEST_STATUS = 60
@@ -118,7 +117,7 @@ def acts_of(steps: Sequence[Step]) -> list[Act]:
     found = []
     for at, (step, text) in enumerate(zip(steps, texts, strict=True)):
         follows = at + 1 < len(steps) and reports[at + 1] and not reports[at]
-        back = _flat(step.produced) if step.tool else texts[at + 1] if follows else ""
+        back = text_of(step.produced)[:LONGEST] if step.tool else texts[at + 1] if follows else ""
         acts = not reports[at] and (bool(step.tool) or bool(CODE.search(text)))
         # Errors of a service are told by its status; text alone can only be read.
         failed = step.is_failed or (not step.tool and bool(FAILURE.search(back)))
@@ -132,21 +131,15 @@ def _words(step: Step) -> str:
     if step.is_hidden:
         return ""
     parts = (
-        (step.said, _flat(step.given))
+        (step.said, text_of(step.given)[:LONGEST])
         if step.kind != Kind.HANDOVER
-        else (step.said, step.title, _flat(step.given))
+        else (step.said, step.title, text_of(step.given)[:LONGEST])
     )
     return "\n".join(part for part in parts if part)[:LONGEST]
 
 
 def _is_report(step: Step, text: str) -> bool:
     return step.is_hidden or (not step.tool and bool(REPORT.match(text)))
-
-
-def _flat(thing: object) -> str:
-    if thing is None:
-        return ""
-    return (thing if isinstance(thing, str) else orjson.dumps(thing, default=str).decode())[:LONGEST]
 
 
 def specifics_of(text: str) -> frozenset[str]:

@@ -7,12 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-import orjson
-
 from apps.activity.chains import order
 from apps.activity.chains.flow import flows, used_in
 from apps.activity.chains.steps import Chain, Edge, Kind, Link, Step, Used
-from apps.activity.chains.values import normal
+from apps.activity.chains.values import normal, text_of
 
 DEEPEST = 8
 RETRY_WITHIN = 12
@@ -116,7 +114,7 @@ def _handovers(steps: Sequence[Step], handed: dict[int, int]) -> list[Edge]:
 
 
 def _retries(steps: Sequence[Step]) -> list[Edge]:
-    """The same tool by the same agent with like arguments, soon after it failed."""
+    """The same tool by the same agent with like arguments, soon after it failed or was refused."""
     found: list[Edge] = []
     last: dict[tuple[str, str], int] = {}
     for at, step in enumerate(steps):
@@ -126,10 +124,11 @@ def _retries(steps: Sequence[Step]) -> list[Edge]:
         if (
             earlier is not None
             and at - earlier <= RETRY_WITHIN
-            and steps[earlier].is_failed
+            and (steps[earlier].is_failed or steps[earlier].is_refused)
             and likeness(steps[earlier].given, step.given) >= ALIKE
         ):
-            found.append(Edge(Link.RETRY, earlier, at, f"{step.tool} is tried again after it failed"))
+            words = "was refused" if steps[earlier].is_refused else "failed"
+            found.append(Edge(Link.RETRY, earlier, at, f"{step.tool} is tried again after it {words}"))
         last[step.agent, step.tool] = at
     return found
 
@@ -146,15 +145,11 @@ def _pairs(given: object) -> set[str]:
     return set(str(given).casefold().split()) if given is not None else set()
 
 
-def _flat(thing: object) -> str:
-    return thing if isinstance(thing, str) else orjson.dumps(thing, default=str).decode()
-
-
 def loops_in(steps: Sequence[Step]) -> dict[int, str]:
     """Steps from the third identical one on, and from the third turn of a circle of up to four steps."""
     found: dict[int, str] = {}
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
-    marks = [(step.agent, step.tool or step.kind, _flat(step.given or step.produced)) for step in steps]
+    marks = [(step.agent, step.tool or step.kind, text_of(step.given or step.produced)) for step in steps]
     for at, mark in enumerate(marks):
         if steps[at].is_hidden:
             continue

@@ -127,9 +127,9 @@ def _after(chain: Chain, flows: Sequence[Edge]) -> list[int]:
 
 
 def _leads_to_failure(chain: Chain, flows: Sequence[Edge], told: Told) -> None:
-    """Doubtful steps whose values went into a step that failed or was judged grave."""
+    """Doubtful steps whose values went into a step that failed or broke a rule; what was refused did neither."""
     after = _after(chain, flows)
-    bad = [at for at, step in enumerate(chain.steps) if step.is_failed or step.outcome in GRAVE]
+    bad = [at for at, step in enumerate(chain.steps) if step.is_failed or step.outcome == "violation"]
     for at in [at for at, doubts in told.items() if doubts]:
         hit = next((later for later in bad if after[at] >> later & 1), None)
         if hit is not None:

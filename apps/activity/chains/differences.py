@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-import orjson
-
 from apps.activity.chains.steps import Step
-from apps.activity.chains.values import normal
+from apps.activity.chains.values import normal, text_of
 
 LONGEST_FLAT = 400
 AROUND, SHORT = 3, 60
@@ -107,13 +105,15 @@ def difference(one: Step, other: Step) -> str:
     """What is different about two steps that do the same; '' when nothing is."""
     if one.is_hidden or other.is_hidden:
         return ""
-    if _flat(one.given) != _flat(other.given):
+    if not _alike(one.given, other.given):
         return f"other arguments: {', '.join(_keys(one.given, other.given)) or 'the whole'}"
     if one.is_failed != other.is_failed:
         return "one failed"
+    if one.is_refused != other.is_refused:
+        return "one was refused"
     if one.outcome != other.outcome:
         return "judged differently"
-    return "another result" if _flat(one.produced) != _flat(other.produced) else ""
+    return "" if _alike(one.produced, other.produced) else "another result"
 
 
 def _keys(one: object, other: object) -> list[str]:
@@ -130,10 +130,9 @@ def _doing(step: Step) -> str:
     )
 
 
-def _flat(thing: object) -> str:
-    text = (
-        thing
-        if isinstance(thing, str)
-        else orjson.dumps(thing, default=str, option=orjson.OPT_SORT_KEYS).decode()
-    )
-    return " ".join(text.casefold().split())[:LONGEST_FLAT]
+def _alike(one: object, other: object) -> bool:
+    return _beginning(one) == _beginning(other)
+
+
+def _beginning(thing: object) -> str:
+    return " ".join(text_of(thing).casefold().split())[:LONGEST_FLAT]

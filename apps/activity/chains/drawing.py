@@ -72,8 +72,15 @@ def _row(chain: Chain, at: int, is_new: bool, is_chosen: bool, is_cause: bool) -
     return SafeString(
         f'<li id="step-{no}" data-ms="{int(step.duration_ms or 0)}"><a class="{css}" href="?step={no}#step-{no}" data-row'
         f' data-step="{no}"{current}><span class="no">{no}</span><span class="lane">{agent}</span>{icon(shape)}'
-        f'<span class="vh">{word}: </span><span class="say">{escape(say(step))}</span>{_outcome(step)}</a></li>'
+        f'<span class="vh">{word}: </span><span class="say">{escape(say(step))}</span>{_foreign(step)}{_outcome(step)}</a></li>'
     )
+
+
+def _foreign(step: Step) -> SafeString:
+    """Whose agent it was, where it is another team's than the run's."""
+    if not step.foreign:
+        return SafeString("")
+    return format_html('<span class="mk out">{}{}</span>', icon("people"), step.foreign)
 
 
 def _outcome(step: Step) -> SafeString:
@@ -81,6 +88,8 @@ def _outcome(step: Step) -> SafeString:
         return SafeString("")
     if step.outcome and step.outcome != "allowed":
         return outcome(step.outcome, plain=step.outcome not in ("violation", "blocked"))
+    if step.is_refused:
+        return format_html('<span class="mk out">{}Refused</span>', icon("blocked"))
     if step.is_failed:
         return format_html('<span class="mk mk-bad out">{}Failed</span>', icon("violation"))
     return SafeString("")
@@ -140,6 +149,8 @@ def _bar(step: Step, share: float, whole: float, number: int, with_words: bool) 
 def _bar_class(step: Step) -> str:
     if step.is_failed and step.outcome in ("", "allowed"):
         return "c-flagged"
+    if step.is_refused and step.outcome in ("", "allowed"):
+        return "c-blocked"
     return BARS.get(step.outcome, "c-bar2")
 
 

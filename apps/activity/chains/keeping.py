@@ -33,10 +33,9 @@ class Judged:
 
     @property
     def has_failed(self) -> bool:
-        """Whether anything failed, was refused or was judged unusual: only then is there a mistake to look for."""
-        return any(
-            step.is_failed or step.outcome in ("violation", "blocked", "anomaly") for step in self.run.steps
-        )
+        """Whether anything failed or was judged unusual: only then is there a mistake to look for. What was refused was
+        kept from happening, and is none by itself."""
+        return any(step.is_failed or step.outcome in ("violation", "anomaly") for step in self.run.steps)
 
 
 _kept: OrderedDict[Key, tuple[float, Judged]] = OrderedDict()

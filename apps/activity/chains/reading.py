@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +52,7 @@ class Seen:
 
     names: dict[UUID, str]
     everything: bool
+    teams: dict[UUID, str] = field(default_factory=dict)
 
     def hides(self, agent_id: UUID | None) -> bool:
         return not self.everything if agent_id is None else agent_id not in self.names
@@ -75,6 +76,7 @@ def read_run(conversation: str, *, actor: Principal) -> Run:
     agent_tools = _agent_tools(visible)
     steps = [_step_of_call(call, seen, spans, agent_tools) for call in everything]
     steps += _steps_of_spans(rows, spans, everything, seen)
+    steps = _with_foreign(steps, everything, seen)
     steps = sorted(steps, key=lambda step: step.started_at)
     shown = steps[:MOST_STEPS]
     agents = frozenset(step.agent_id for step in shown if step.agent_id and not step.is_hidden)
@@ -105,7 +107,23 @@ def _others(first: ToolCall, actor: Principal) -> list[ToolCall]:
 
 def _seen(agent_ids: Iterable[UUID], actor: Principal) -> Seen:
     agents = Agent.objects.visible_to(actor).filter(pk__in=list(agent_ids))
-    return Seen(dict(agents.values_list("pk", "name")), sees_every_call(actor))
+    told = list(agents.values_list("pk", "name", "team__name"))
+    teams = {pk: team for pk, _, team in told if team}
+    return Seen({pk: name for pk, name, _ in told}, sees_every_call(actor), teams)
+
+
+def _with_foreign(steps: Sequence[Step], calls: Sequence[ToolCall], seen: Seen) -> list[Step]:
+    """The steps, those of other teams' agents marked. The run is of the team whose agent called first of those seen."""
+    ordered = sorted(calls, key=lambda call: (call.started_at, call.pk))
+    home = next((seen.teams[one.agent_id] for one in ordered if one.agent_id in seen.teams), "")
+    return [replace(step, foreign=_foreign(step, home, seen)) for step in steps]
+
+
+def _foreign(step: Step, home: str, seen: Seen) -> str:
+    if step.is_hidden or step.agent_id is None:
+        return ""
+    team = seen.teams.get(step.agent_id, "")
+    return team if home and team != home else ""
 
 
 def _rows_around(calls: Sequence[ToolCall]) -> list[SpanRow]:

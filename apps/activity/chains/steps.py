@@ -38,6 +38,7 @@ class Step:
     """One thing an agent did. `clock` names whose clock its times come from; ids are W3C ids, empty when unknown.
 
     `given` and `produced` are a call's arguments and result; `prompt` and `said` are texts of a model or an agent.
+    `foreign` names the team of a step whose agent is another team's than the run began with; '' of all others.
     A hidden step belongs to an agent the reader may not know of: it keeps its place and nothing else.
     """
 
@@ -64,10 +65,16 @@ class Step:
     code: str = ""
     model: str = ""
     is_hidden: bool = False
+    foreign: str = ""
 
     @property
     def is_failed(self) -> bool:
-        return bool(self.error) or self.status in ("error", "denied")
+        """It ran and did not do it. What was refused never ran, whatever it says of why."""
+        return not self.is_refused and (bool(self.error) or self.status == "error")
+
+    @property
+    def is_refused(self) -> bool:
+        return self.status == "denied"
 
     @property
     def duration_ms(self) -> float | None:

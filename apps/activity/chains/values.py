@@ -9,6 +9,8 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import orjson
+
 MOST_VALUES = 600
 LONGEST_SCALAR = 160
 LONGEST_TEXT = 20_000
@@ -186,3 +188,10 @@ def is_distinctive(raw: str) -> bool:
     """True for what hardly anybody writes by chance: a long identifier or address."""
     digits = sum(letter.isdigit() for letter in raw)
     return len(raw) >= 8 and (digits >= 3 or "@" in raw) and len(set(raw)) >= 5
+
+
+def text_of(thing: object) -> str:
+    """Arguments or a result as one text, the same whatever the order of its keys; '' for none."""
+    if thing is None or isinstance(thing, str):
+        return thing or ""
+    return orjson.dumps(thing, default=str, option=orjson.OPT_SORT_KEYS).decode()

@@ -154,15 +154,17 @@ def _arrows(request: PageRequest, whole: Chain, chosen: int) -> SafeString:
 
 def _facts(whole: Chain) -> dict[str, Any]:
     """Figures of a run for its head."""
-    grave = [step for step in whole.steps if step.outcome in ("violation", "blocked")]
     return {
         "steps": len(whole.steps),
         "agents": len(whole.agents),
         "began": min(whole.begins, default=None),
         "took_ms": whole.duration_s * 1000,
         "failures": sum(step.is_failed for step in whole.steps),
-        "violations": len(grave),
+        "refused": sum(step.is_refused or step.outcome == "blocked" for step in whole.steps),
+        "violations": sum(step.outcome == "violation" for step in whole.steps),
         "hidden": sum(step.is_hidden for step in whole.steps),
+        "foreign": sum(bool(step.foreign) for step in whole.steps),
+        "foreign_teams": sorted({step.foreign for step in whole.steps if step.foreign}),
         "traces": len({step.trace for step in whole.steps if step.trace}),
         "most_shift_s": max((abs(shift) for shift in whole.shifts.values()), default=0),
         "clocks_moved": len(whole.shifts),

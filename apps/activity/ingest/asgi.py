@@ -136,6 +136,9 @@ async def _serve(scope: Scope, headers: dict[str, str], receive: Receive, way: W
         large = len(body) > (LARGE if kind == PROTOBUF else LARGE_JSON)
         heard = Heard(kind, headers, body, source_id)
         answer = await _door.run(_understood, way, heard, large=large)
+        declared = {row.declared_agent_id for row in answer.batch.rows if row.declared_agent_id}
+        if answer.settle is not None and declared:
+            answer = answer.settle(await _door.keys.speaks_for(source_id, declared))
         await _door.take(answer.batch, len(body))
         return answer
 

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import time
 from collections import OrderedDict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -23,6 +24,15 @@ TOUCH_EVERY_S = 60.0
 LOOK_UP = """
 SELECT k.id, k.secret_hash, k.principal_id, k.scopes, k.expires_at, k.revoked_at IS NULL AND p.is_active
 FROM identity_apikey k JOIN identity_principal p ON p.id = k.principal_id WHERE k.prefix = %s
+"""
+# Ids, numbers and slugs of agents: of an agent's own key itself, of others their team's. As the pipeline believes them.
+SPEAKS_FOR = """
+SELECT coalesce(jsonb_object_agg(n.name, a.id), '{}') FROM unnest(%s::text[]) AS n (name)
+JOIN identity_principal p ON p.id = %s
+JOIN agents_agent a ON a.slug = n.name
+  OR a.id = CASE WHEN n.name ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN n.name::uuid END
+  OR a.number = CASE WHEN n.name ~* '^AGT-[0-9]{1,9}$' THEN substr(n.name, 5)::integer END
+WHERE CASE WHEN p.kind = 'agent' THEN a.principal_id = p.id ELSE a.team_id = p.team_id END
 """
 TOUCH = "UPDATE identity_apikey SET last_used_at = now() WHERE id = %s"
 
@@ -66,6 +76,11 @@ class KeyRing:
         self._touch_later(known)
         return known.principal_id
 
+    async def speaks_for(self, source_id: UUID, names: Collection[str]) -> dict[str, str]:
+        """The ids of those of these agents that the source may declare, by the names it gave them."""
+        row = await self._query(SPEAKS_FOR, list(names), source_id)
+        return dict(row[0]) if row else {}
+
     async def close(self) -> None:
         if self._touching:
             await asyncio.wait(self._touching, timeout=2)
@@ -93,23 +108,23 @@ class KeyRing:
             return Known(None, False, None, now)
         return Known(row[2], "ingest" in row[3], row[4], now, row[0])
 
-    async def _query(self, sql: str, value: object, *, fetch: bool = True) -> tuple[Any, ...] | None:
+    async def _query(self, sql: str, *values: object, fetch: bool = True) -> tuple[Any, ...] | None:
         """One statement; a connection that went away is opened anew once. NotDurable when that does not help."""
         try:
             async with asyncio.timeout(self._timeout_s), self._lock:
                 try:
-                    return await self._ask(sql, value, fetch)
+                    return await self._ask(sql, values, fetch)
                 except (psycopg.OperationalError, psycopg.InterfaceError):
-                    return await self._ask(sql, value, fetch)
+                    return await self._ask(sql, values, fetch)
         except (psycopg.Error, OSError) as error:
             raise NotDurable("the database does not answer", retry_after_s=2) from error
 
-    async def _ask(self, sql: str, value: object, fetch: bool) -> tuple[Any, ...] | None:
+    async def _ask(self, sql: str, values: Sequence[object], fetch: bool) -> tuple[Any, ...] | None:
         done = False
         try:
             if self._connection is None or self._connection.closed:
                 self._connection = await connect(self._dsn, self._timeout_s)
-            cursor = await self._connection.execute(sql, [value])
+            cursor = await self._connection.execute(sql, values)
             row = await cursor.fetchone() if fetch else None
             done = True
             return row

@@ -1,5 +1,9 @@
 """What the door refuses, each with its HTTP status and google.rpc code (OTLP/HTTP, section Failures)."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 
 class IngestError(Exception):
     """A refusal; nothing of the request was stored."""
@@ -15,6 +19,14 @@ class IngestError(Exception):
 
 class Malformed(IngestError):
     """The body is not what its content type says."""
+
+
+class Refused(Malformed):
+    """It was understood, and is not to be taken: `code` and `fields` say why to a program."""
+
+    def __init__(self, message: str, code: str, fields: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.code, self.fields = code, dict(fields)
 
 
 class Unauthenticated(IngestError):

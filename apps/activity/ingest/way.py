@@ -24,12 +24,19 @@ class Heard:
 
 @dataclass(frozen=True)
 class Answer:
-    """What to say, and what has to be durable before it is said."""
+    """What to say, and what has to be durable before it is said.
+
+    Where rows declare agents, `settle` makes the answer that holds once it is known which of them the source speaks for.
+    """
 
     media: str
     body: bytes
     status: int = 200
     batch: Batch = field(default_factory=Batch)
+    settle: Settle | None = None
+
+
+Settle = Callable[[Mapping[str, str]], Answer]
 
 
 @dataclass(frozen=True)

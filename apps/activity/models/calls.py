@@ -114,6 +114,11 @@ class ToolCall(models.Model):
     is_guess = models.BooleanField(
         default=False, db_default=False, help_text="Its agent was told without a span that was still to come."
     )
+    is_bound = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Its agent was told by its own credential, or declared by a reporter of its team.",
+    )
     error_type = models.TextField(blank=True, default="")
     error_message = models.TextField(blank=True, default="")
     request_model = models.TextField(blank=True, default="")
@@ -185,7 +190,8 @@ def _pretty(value: object) -> str:
 
 
 class CallKey(models.Model):
-    """Where a report of a call finds it: BLAKE2b-16 of (source, conversation, call id) or (source, span).
+    """Where a report of a call finds it: BLAKE2b-16 of (source, conversation, call id, tool), (source, span, tool) or
+    (team or agent, conversation or trace, call id, tool).
 
     Also marks a model's answer as counted: BLAKE2b-16 of its span's id, which then stands for the call.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from apps.activity.recording.policy import FULL, TITLES, Policy, policy_of
+from apps.activity.recording.policy import CHOICES, FULL, Policy, policy_of
 from apps.identity.models import Principal
 
 
@@ -12,7 +12,7 @@ class ContentPolicy(models.Model):
     """One version; the newest holds. `rules` are those of apps.activity.recording.policy.Rule. Never changed."""
 
     number = models.PositiveIntegerField(primary_key=True)
-    default = models.CharField(max_length=8, choices=list(TITLES.items()), default=FULL)
+    default = models.CharField(max_length=8, choices=CHOICES, default=FULL)
     rules = models.JSONField(default=list)
     reason = models.TextField()
     set_at = models.DateTimeField(auto_now_add=True)

@@ -26,8 +26,9 @@ from django.db.models.functions import Cast, TruncDate
 from django.http import QueryDict
 from django.utils import timezone
 
-from apps.activity.models import OutcomeWatch, RunOutcome
+from apps.activity.models import OutcomeCursor, OutcomeWatch, RunOutcome
 from apps.activity.outcomes.measures import BY_KEY, COST, MEASURES, measure_named
+from apps.activity.outcomes.watch import LATE_COMMITS, READER
 from apps.activity.signals import oversight_load_asked
 from apps.agents.models import Agent
 from apps.identity.models import Principal
@@ -157,6 +158,12 @@ def watches_of(agent: Agent) -> list[OutcomeWatch]:
     order = [measure.key for measure in MEASURES]
     held = OutcomeWatch.objects.filter(agent=agent, runs__gt=0)
     return sorted(held, key=lambda watch: (order.index(watch.measure.split()[0]), watch.measure))
+
+
+def read_until() -> datetime | None:
+    """Up to when what was said of runs has been weighed; None before the first time. One query."""
+    row = OutcomeCursor.objects.filter(name=READER).first()
+    return row.at + LATE_COMMITS if row is not None and row.at is not None else None
 
 
 def _version_name(number: int | None) -> str:

@@ -31,7 +31,7 @@ NO_AGENT = "No agent of this name that you report for"
 
 @dataclass(frozen=True)
 class Report:
-    """One outcome as it was sent: `agent` is an id, AGT-0412 or '' for the agent whose key it is."""
+    """One outcome as it was sent: `agent` is an id, AGT-0412, a slug or '' for the agent whose key it is."""
 
     agent: str
     conversation_id: str
@@ -102,10 +102,13 @@ def _agents_of(reports: Sequence[Report], actor: Principal) -> dict[str, UUID]:
     own = Agent.objects.filter(may_speak)
     numbers = {number: name for name in names if (number := agent_id_of(name))}
     ids = {pk: name for name in names if (pk := id_or_none(name))}
+    slugs = names - {"", *numbers.values(), *ids.values()}
     found: dict[str, UUID] = {}
-    for agent in own.filter(Q(number__in=numbers) | Q(pk__in=ids)).only("pk", "number", "merged_into"):
+    named = own.filter(Q(number__in=numbers) | Q(pk__in=ids) | Q(slug__in=slugs))
+    for agent in named.only("pk", "number", "slug", "merged_into"):
         stands_for = agent.merged_into_id or agent.pk
-        found |= {n: stands_for for n in (numbers.get(agent.number), ids.get(agent.pk)) if n is not None}
+        told = (numbers.get(agent.number), ids.get(agent.pk), agent.slug if agent.slug in slugs else None)
+        found |= {name: stands_for for name in told if name is not None}
     if "" in names and (itself := Agent.objects.filter(principal=actor).first()):
         found[""] = itself.pk
     return found

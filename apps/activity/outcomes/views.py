@@ -15,7 +15,7 @@ from apps.activity.outcomes import queries
 from apps.activity.outcomes.forms import EventForm, RulesForm
 from apps.activity.outcomes.measures import measure_named
 from apps.activity.outcomes.picture import happenings, labels_of, marks_of, panels_of
-from apps.activity.outcomes.sequential import MEAN_RUNS
+from apps.activity.outcomes.sequential import LEAST_BEFORE, MEAN_RUNS
 from apps.activity.outcomes.services import note_external_event, set_outcome_rules
 from apps.agents.access import may, require_for
 from apps.agents.models import Agent
@@ -125,6 +125,8 @@ def _picture(agent: Agent) -> dict[str, Any]:
     fallen = [(watch, measure_named(watch.measure)) for watch in summary.watches if watch.is_fallen]
     return {
         "summary": summary,
+        "read_until": queries.read_until(),
+        "is_weighed": any(watch.runs for watch in summary.watches) or summary.total.runs < LEAST_BEFORE,
         "picture": small_multiples("Outcomes over time", labels_of(days), panels, marks_of(days, found)),
         "happenings": found,
         "fallen": [

@@ -51,7 +51,7 @@ class Heard:
 
 
 def heard(told: Mapping[str, Any]) -> Heard:
-    """The known fields of `told`. One odd value costs no other."""
+    """The known fields of `told`. One odd value costs no other; of two that contradict each other neither is known."""
     fields, odd = {}, {}
     for name, reader in READERS.items():
         value = told.get(name)
@@ -61,9 +61,23 @@ def heard(told: Mapping[str, Any]) -> Heard:
             fields[name] = reader(value, name)
         except NotMeant as error:
             odd[name] = str(error)
+    for pair, words in CONTRADICTIONS.items():
+        if all(fields.get(name) for name in pair):
+            odd[pair[1]] = words
+    fields = {name: value for name, value in fields.items() if not _is_contradicted(name, odd)}
     if fields.get("reopened"):
         fields.setdefault("resolved", False)
     return Heard(fields, odd)
+
+
+def _is_contradicted(name: str, odd: Mapping[str, str]) -> bool:
+    return any(name in pair and odd.get(pair[1]) == words for pair, words in CONTRADICTIONS.items())
+
+
+def contradictions_in(told: Mapping[str, Any]) -> dict[str, str]:
+    """{field: what was expected} of flags that cannot both be so."""
+    odd = heard(told).odd
+    return {pair[1]: words for pair, words in CONTRADICTIONS.items() if odd.get(pair[1]) == words}
 
 
 def of_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,5 +170,10 @@ READERS: Mapping[str, Callable[[Any, str], Any]] = {
     "currency": _currency,
     "segment": _text,
     "contact": _text,
+}
+# Both said to be so at once, by one word on one run.
+CONTRADICTIONS: Mapping[tuple[str, str], str] = {
+    ("resolved", "abandoned"): "false where the run was resolved",
+    ("resolved", "reopened"): "false where the run is resolved",
 }
 KEYS = frozenset(PREFIX + name for name in READERS)

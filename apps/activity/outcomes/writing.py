@@ -158,4 +158,7 @@ def _write(rows: Sequence[RunOutcome]) -> None:
     now = timezone.now()
     for row in rows:
         row.changed_at = now
-    RunOutcome.objects.bulk_update(rows, list(WRITTEN), batch_size=500)
+    # The rows are there and locked. As an upsert: an UPDATE of bulk_update names every row in every column's CASE.
+    RunOutcome.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["id"], update_fields=WRITTEN, batch_size=500
+    )

@@ -74,6 +74,8 @@ def keep_to_policy(work: Work, spans: Sequence[SpanView]) -> None:
         mode = known.mode(call.known_agent_id, call.source_id, call.tool_name)
         _treat(call, mode)
         _note(places, call.source_id, bytes(call.trace_id), call.conversation_id, mode)
+        for report in work.reported.get(call.pk, ()):  # it may have come under another credential
+            _note(places, report.source_id, report.trace_id, report.conversation_id, mode)
     for span, agent_id in work.answered:
         mode = known.mode(agent_id, span.source_id)
         _note(places, span.source_id, span.trace_id, span.conversation_id, mode)

@@ -27,7 +27,11 @@ REFUSED = frozenset({"reject", "rejected", "denied", "deny"})
 
 @dataclass(frozen=True)
 class Report:
-    """What one record says of a call. Empty text and None mean that it does not say."""
+    """What one record says of a call. Empty text and None mean that it does not say.
+
+    `bound_id` is the agent its credential or a permitted declaration names, `team_id` the team whose word it is: not
+    said by the record, found by whoever reads it.
+    """
 
     span_id: UUID
     source_id: UUID
@@ -57,6 +61,8 @@ class Report:
     response_model: str
     signal: str
     missing_ancestor: bytes = b""
+    team_id: UUID | None = None
+    bound_id: UUID | None = None
 
     @cached_property
     def keys(self) -> list[bytes]:
@@ -66,13 +72,35 @@ class Report:
         that tool's call behind an allowed one.
         """
         found = []
-        tool = f"{self.mcp_server}/{self.tool_name}".encode()
+        tool = self._tool
         if self.call_id:
             scope = self.conversation_id or self.trace_id.hex()
             found.append(_key(self.source_id, b"call", scope.encode(), self.call_id.encode(), tool))
         if self.otel_span_id and self.signal == "span":
             found.append(_key(self.source_id, b"span", self.trace_id, self.otel_span_id, tool))
         return found or [_key(self.source_id, b"record", self.span_id.bytes, b"")]
+
+    @cached_property
+    def shared_keys(self) -> list[bytes]:
+        """Where the call is found whatever credential told of it: within the team, and for the agent where it is certain.
+
+        Nobody outside can make them. None while an ancestor may still say that it is another team's agent.
+        """
+        is_open = bool(self.missing_ancestor) and not self.complete and self.bound_id is None
+        if not self.call_id or is_open:
+            return []
+        scopes = {self.conversation_id, self.trace_id.hex()} - {""}
+        owners = {b"team": self.team_id, b"agent": self.bound_id}
+        return [
+            _key(owner, kind, scope.encode(), self.call_id.encode(), self._tool)
+            for kind, owner in owners.items()
+            for scope in sorted(scopes)
+            if owner is not None
+        ]
+
+    @property
+    def _tool(self) -> bytes:
+        return f"{self.mcp_server}/{self.tool_name}".encode()
 
 
 def report_of(span: SpanView, trace: Trace) -> Report:
@@ -276,7 +304,7 @@ def _error_message(span: SpanView, trace: Trace) -> str:
     return ""
 
 
-def _key(source_id: UUID, *parts: bytes) -> bytes:
+def _key(owner_id: UUID, *parts: bytes) -> bytes:
     # Each part with its length: no character in one can pass for the end of it.
-    told = b"".join(len(part).to_bytes(4, "big") + part for part in (source_id.bytes, *parts))
+    told = b"".join(len(part).to_bytes(4, "big") + part for part in (owner_id.bytes, *parts))
     return blake2b(told, digest_size=16).digest()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from apps.agents.services.discovery import (
     record_model_uses,
     record_tool_uses,
     resolve_agents,
+    standings_of,
     take_back_tool_uses,
 )
 
@@ -60,9 +61,10 @@ def step(rows: Sequence[int], part: Collection[UUID] | None = None) -> Stepped:
     pending, late = store.pending_calls(spans), store.late_calls(spans)
     traces = read_traces(spans, [*pending, *late])
     better, missing = _better_reports(late, traces)
-    reports = [*_reports(spans, traces), *_reports_again(pending, traces), *better]
-    work = work_of(reports, store.calls_by_key(key for report in reports for key in report.keys))
-    seen = _name_agents(work, reports) | _count_models(work, spans, traces, reports)
+    reports = _standing([*_reports(spans, traces), *_reports_again(pending, traces), *better])
+    keys = (key for report in reports for key in (*report.keys, *report.shared_keys))
+    work = work_of(reports, store.calls_by_key(keys))
+    seen = _name_agents(work) | _count_models(work, spans, traces, reports)
     keep_to_policy(work, spans)
     _write(work)
     if late:
@@ -83,7 +85,9 @@ def settle_overdue(
     if not waiting:
         return Stepped(0, 0, 0)
     work = Work(changed={call.pk: call for call in waiting})
-    seen = _assign(work, {call.pk: _sighting_of_call(call) for call in waiting})
+    sightings = {call.pk: _sighting_of_call(call) for call in waiting}
+    certain = {sighting for sighting, one in standings_of(sightings.values()).items() if one.agent_id}
+    seen = _assign(work, sightings, certain)
     for call in waiting:
         call.is_guess = True
     keep_to_policy(work, [])
@@ -137,28 +141,32 @@ def _better_reports(
     return better, missing
 
 
-def _name_agents(work: Work, reports: Sequence[Report]) -> Seen:
+def _name_agents(work: Work) -> Seen:
     """Find or discover the agent of every call that can be told now."""
-    calls = work.all()
-    sightings: dict[UUID, Sighting] = {}
-    for report in reports:
-        call = next(iter(work.found_by(report)), None)
-        if (
-            call is not None
-            and call.pk in calls
-            and report.complete
-            and (call.agent_id is None or call.is_guess)
-        ):
-            sightings.setdefault(call.pk, _sighting(report))
-    return _assign(work, sightings)
+    telling: dict[UUID, Report] = {}
+    for pk, call in work.all().items():
+        tellers = _tellers(work.reported.get(pk, ()), call)
+        if tellers:
+            telling[pk] = tellers[0]
+    sightings = {pk: _sighting(report) for pk, report in telling.items()}
+    certain = {_sighting(report) for report in telling.values() if report.bound_id is not None}
+    return _assign(work, sightings, certain)
 
 
-def _assign(work: Work, sightings: Mapping[UUID, Sighting]) -> Seen:
+def _tellers(reports: Sequence[Report], call: ToolCall) -> list[Report]:
+    """The reports that say whose the call is, where that is not known as well already: the certain ones first."""
+    certain = [one for one in reports if one.bound_id is not None]
+    if not (call.agent_id is None or call.is_guess):
+        return [] if call.is_bound else certain
+    return [*certain, *(one for one in reports if one.complete and one.bound_id is None)]
+
+
+def _assign(work: Work, sightings: Mapping[UUID, Sighting], certain: Collection[Sighting]) -> Seen:
     calls = work.all()
     agents = resolve_agents(sightings.values())
     for pk, sighting in sightings.items():
         call, agent = calls[pk], agents[sighting]
-        call.is_guess = False
+        call.is_guess, call.is_bound = False, sighting in certain
         if call.agent_id == agent.pk:
             continue
         if call.agent_id is not None:
@@ -167,6 +175,18 @@ def _assign(work: Work, sightings: Mapping[UUID, Sighting]) -> Seen:
         work.named.add(pk)
         work.to_judge.add(pk)
     return agents
+
+
+def _standing(reports: Sequence[Report]) -> list[Report]:
+    """The reports with the agent and the team that are certain of each."""
+    if not reports:
+        return []
+    told = standings_of(_sighting(report) for report in reports)
+    return [
+        replace(one, team_id=by.team_id, bound_id=by.agent_id)
+        for one in reports
+        for by in [told[_sighting(one)]]
+    ]
 
 
 def _sighting(report: Report) -> Sighting:

@@ -34,7 +34,7 @@ MERGED = (
     "ended_at", "started_at", "duration_ms", "tool_name", "mcp_server", "call_id", "conversation_id", "agent_name",
     "service_name", "arguments", "result", "is_cut", "status", "error_type", "error_message", "request_model",
     "response_model", "sources", "agent", "trace_id", "span_id", "parent_span_id", "ran", "is_refused",
-    "missing_ancestor", "is_guess", "replaces",
+    "missing_ancestor", "is_guess", "is_bound", "source_id", "replaces",
 )  # fmt: skip
 VERDICT = ("verdicts", "outcome", "outcome_reason", "outcome_code", "judged_at")
 FIELDS: tuple[Field[Any, Any], ...] = tuple(ToolCall._meta.concrete_fields)
@@ -43,6 +43,10 @@ STAGE = "CREATE TEMP TABLE IF NOT EXISTS pipeline_calls (LIKE activity_toolcall)
 POINT = """
 INSERT INTO activity_callkey (key, call_id) SELECT * FROM unnest(%s::bytea[], %s::uuid[]) AS new (key, call_id)
 ON CONFLICT (key) DO UPDATE SET call_id = EXCLUDED.call_id -- it may have led to a call that was joined with another
+"""
+GO_ON = """
+UPDATE activity_callkey k SET call_id = n.stays FROM unnest(%s::uuid[], %s::uuid[]) AS n (goes, stays)
+WHERE k.call_id = n.goes
 """
 NOW_MISSING = """
 UPDATE activity_toolcall c SET missing_ancestor = n.missing FROM unnest(%s::uuid[], %s::bytea[]) AS n (id, missing)
@@ -220,8 +224,18 @@ def write_calls(work: Work) -> None:
     if work.dropped:
         CallEffect.objects.filter(pk__in=work.dropped).delete()
         ToolCall.objects.among(work.dropped).delete()
+        _lead_on(work)
     with connection.cursor() as cursor:
         cursor.execute(POINT, [list(work.keys), list(work.keys.values())])
+
+
+def _lead_on(work: Work) -> None:
+    """Every key of a call that went up in another leads to that one, also those nobody named in this step."""
+    stays = {
+        goes: pk for pk, call in work.all().items() for goes in call.replaces or () if goes in work.dropped
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(GO_ON, [list(stays), list(stays.values())])
 
 
 def _copy(table: str, calls: Iterable[ToolCall]) -> None:

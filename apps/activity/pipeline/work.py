@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from apps.activity.services import EFFECT_JUDGE, stand_gravest
 TOLD = (
     "trace_id", "parent_span_id", "started_at", "ended_at", "tool_name", "mcp_server", "call_id",
     "conversation_id", "service_name", "agent_name", "arguments", "result", "is_cut", "status", "error_type",
-    "error_message", "request_model", "response_model", "ran", "is_refused",
+    "error_message", "request_model", "response_model", "ran", "is_refused", "source_id",
 )  # fmt: skip
 
 
@@ -24,7 +25,8 @@ class Work:
     """The calls one step makes and changes. `known` finds a call by any key seen in this step; `keys` are
     those to be written; `dropped` are stored calls that were joined with an older one; `taken_back` are calls as they
     were counted, once too often or for an agent whose they are not; `rejudged` are those of which verdicts changed
-    with that; `answered` are answers of models with the ids of the agents they went to."""
+    with that; `answered` are answers of models with the ids of the agents they went to; `reported` are the reports that
+    made or changed each call."""
 
     known: dict[bytes, ToolCall] = field(default_factory=dict)
     created: dict[UUID, ToolCall] = field(default_factory=dict)
@@ -36,14 +38,24 @@ class Work:
     rejudged: dict[UUID, ToolCall] = field(default_factory=dict)
     taken_back: list[ToolCall] = field(default_factory=list)
     answered: list[tuple[SpanView, UUID]] = field(default_factory=list)
+    reported: dict[UUID, list[Report]] = field(default_factory=lambda: defaultdict(list))
 
     def all(self) -> dict[UUID, ToolCall]:
         return self.created | self.changed
 
     def found_by(self, report: Report) -> list[ToolCall]:
         """The calls under a report's keys, the oldest first."""
-        found = {self.known[key].pk: self.known[key] for key in report.keys if key in self.known}
+        keys = [*report.keys, *self.open_keys(report)]
+        found = {self.known[key].pk: self.known[key] for key in keys if key in self.known}
         return [found[pk] for pk in sorted(found)]
+
+    def open_keys(self, report: Report) -> list[bytes]:
+        """Its shared keys, without those that lead to a call of which it is certain that it is another's."""
+        return [
+            key
+            for key in report.shared_keys
+            if key not in self.known or _is_of(report, self.known[key], self)
+        ]
 
     def leave_agent(self, call: ToolCall) -> None:
         """The call is another agent's: what it counted and was judged by as this one's goes; whether it happened stays."""
@@ -67,7 +79,8 @@ def work_of(reports: Sequence[Report], known: Mapping[bytes, ToolCall]) -> Work:
     for report in reports:
         call = _call_for(report, work)
         _fill(call, report, work)
-        work.point(report.keys, call)
+        work.reported[call.pk].append(report)
+        work.point([*report.keys, *work.open_keys(report)], call)
     return work
 
 
@@ -90,13 +103,14 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
     both, told = _as_report(call, like), _as_report(other, like)
     _bring(call, merged(both, told))
     call.sources = sorted({*call.sources, *other.sources})
-    if call.is_guess and other.agent_id is not None and not other.is_guess:
+    if call.agent_id is not None and _knows_better(other, call):
         work.leave_agent(call)
         call.agent_id = None
     if call.agent_id is None:
-        call.agent_id, call.is_guess = other.agent_id, other.is_guess
+        call.agent_id, call.is_guess, call.is_bound = other.agent_id, other.is_guess, other.is_bound
     elif other.agent_id is not None and other.pk not in work.created:
         work.taken_back.append(other)
+    work.reported[call.pk] += work.reported.pop(other.pk, [])
     call.verdicts = other.verdicts | call.verdicts
     stand_gravest(call)
     work.rejudged[call.pk] = call
@@ -107,6 +121,20 @@ def _join(call: ToolCall, other: ToolCall, like: Report, work: Work) -> None:
     if work.created.pop(other.pk, None) is None:
         work.dropped.add(other.pk)
         call.replaces = sorted({*(call.replaces or ()), *(other.replaces or ()), other.pk})
+
+
+def _knows_better(other: ToolCall, call: ToolCall) -> bool:
+    """Whether the agent of `other` is the more certain one."""
+    if other.agent_id is None or other.is_guess:
+        return False
+    return call.is_guess or (other.is_bound and not call.is_bound and other.agent_id != call.agent_id)
+
+
+def _is_of(report: Report, call: ToolCall, work: Work) -> bool:
+    """Nothing certain says that they are two agents': a report of another's credential is another's call."""
+    told = {one.bound_id for one in work.reported.get(call.pk, ()) if one.bound_id is not None}
+    certain = told | ({call.agent_id} if call.is_bound else set())
+    return report.bound_id is None or not certain or report.bound_id in certain
 
 
 def _fill(call: ToolCall, report: Report, work: Work) -> None:
@@ -138,7 +166,7 @@ def _as_report(call: ToolCall, like: Report) -> Report:
     values = {name: getattr(call, name) for name in Report.__dataclass_fields__ if hasattr(call, name)}
     extra = {
         "span_id": like.span_id, "otel_span_id": bytes(call.span_id), "declared_agent_id": "", "framework": "",
-        "complete": False, "signal": "span" if "span" in call.sources else "log",
+        "complete": False, "team_id": like.team_id, "bound_id": None, "signal": "span" if "span" in call.sources else "log",
         "trace_id": bytes(call.trace_id), "missing_ancestor": bytes(call.missing_ancestor),
         "parent_span_id": bytes(call.parent_span_id) if call.parent_span_id else None,
     }  # fmt: skip

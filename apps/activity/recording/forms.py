@@ -6,19 +6,18 @@ from typing import Any
 
 from django import forms
 
-from apps.activity.recording.policy import TITLES, Rule
+from apps.activity.recording.policy import CHOICES, Rule
 from apps.agents.models import DataClass
 from apps.identity.models import Team
 from apps.kit.ui.forms import PlainForm
 
-MODES = list(TITLES.items())
 TIERS = [("", "Any tier"), ("4", "4 Critical"), ("3", "3 High"), ("2", "2 Medium"), ("1", "1 Low")]
 
 
 class DefaultForm(PlainForm):
     """What is recorded where no rule fits."""
 
-    mode = forms.ChoiceField(choices=MODES, label="Of everything else")
+    mode = forms.ChoiceField(choices=CHOICES, label="Of everything else")
     reason = forms.CharField(max_length=2000)
 
 
@@ -30,7 +29,7 @@ class RuleForm(PlainForm):
     data_class = forms.ChoiceField(
         choices=[("", "Any data"), *DataClass.choices], required=False, label="Data the tool touches"
     )
-    mode = forms.ChoiceField(choices=MODES, label="Is recorded")
+    mode = forms.ChoiceField(choices=CHOICES, label="Is recorded")
     reason = forms.CharField(max_length=2000)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

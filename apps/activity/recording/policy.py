@@ -9,6 +9,7 @@ from typing import Any
 FULL, REDACTED, HASHED, NONE = "full", "redacted", "hashed", "none"
 MODES = (FULL, REDACTED, HASHED, NONE)  # from the least strict
 TITLES = {FULL: "Full", REDACTED: "Redacted", HASHED: "Hashed", NONE: "Not at all"}
+CHOICES = list(TITLES.items())
 
 
 @dataclass(frozen=True)

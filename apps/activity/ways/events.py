@@ -15,17 +15,19 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
 from apps.activity.ingest.decode import JSON
-from apps.activity.ingest.errors import Malformed, UnsupportedMedia
+from apps.activity.ingest.errors import Malformed, Refused, UnsupportedMedia
 from apps.activity.ingest.normalise import Batch
 from apps.activity.ingest.reading import LONGEST_NAME
 from apps.activity.ingest.rows import Row
 from apps.activity.ingest.way import Answer, Headers, Heard, Way
+from apps.activity.outcomes.words import contradictions_in
 from apps.activity.ways.told import Record, origin_of, parsed_body, problem, row_told, time_told, trace_of
 
 STRUCTURED, BATCH = "application/cloudevents+json", "application/cloudevents-batch+json"
@@ -40,6 +42,9 @@ STATUS = {STARTED: "unset", FINISHED: "ok", DENIED: "denied", HANDOVER: "ok", OU
 AGENTS = "agent"  # where a tool has its MCP server, an agent that is handed work has this
 CONTEXT = ("id", "source", "type", "specversion")
 MOST_EVENTS = 2000
+UNREADABLE = "the event could not be read"
+NOT_ITS_OWN = "the event names an agent that this key may not speak for"
+NO_SUCH_AGENT = "No agent of this id, number or slug that you report for"
 
 
 def _media(headers: Headers) -> str:
@@ -64,10 +69,12 @@ def _read(heard: Heard) -> Answer:
 def _one(event: Any, heard: Heard) -> Answer:
     """A single event is taken or refused as a whole."""
     batch = Batch()
-    results = [_take(event, heard, batch)]
-    if batch.rejected:
-        raise Malformed(batch.why)
-    return _answer(results, batch)
+    try:
+        row, batch.resources = _row(event, heard)
+    except (ArithmeticError, RecursionError) as error:
+        raise Malformed(UNREADABLE) from error
+    batch.rows.append(row)
+    return _answer([_named(event) | {"status": "accepted"}], batch, is_single=True)
 
 
 def _several(events: Any, heard: Heard) -> Answer:
@@ -79,23 +86,56 @@ def _several(events: Any, heard: Heard) -> Answer:
     return _answer([_take(event, heard, batch) for event in events], batch)
 
 
-def _answer(results: list[dict[str, Any]], batch: Batch) -> Answer:
-    body = {"accepted": len(batch.rows), "rejected": batch.rejected, "results": results}
-    return Answer(JSON, orjson.dumps(body), batch=batch)
+def _answer(results: list[dict[str, Any]], batch: Batch, *, is_single: bool = False) -> Answer:
+    settle = partial(_settled, results, batch, is_single=is_single)
+    return Answer(JSON, orjson.dumps(_body(results, batch)), batch=batch, settle=settle)
+
+
+def _settled(
+    results: list[dict[str, Any]], batch: Batch, speaks_for: Mapping[str, str], *, is_single: bool
+) -> Answer:
+    """Without the events of agents that the source may not speak for; the others declare theirs by id."""
+    kept, told = Batch([], batch.resources, batch.rejected, batch.why), []
+    rows = iter(batch.rows)
+    for result in results:
+        row = next(rows) if result["status"] == "accepted" else None
+        if row is not None and row.declared_agent_id not in ("", *speaks_for):
+            refusal = Refused(NOT_ITS_OWN, "ingest.agent_not_yours", {"agent_id": NO_SUCH_AGENT})
+            if is_single:
+                raise refusal
+            kept.reject(refusal.message)
+            result = {name: result[name] for name in result if name != "status"} | _rejected(refusal)
+        elif row is not None:
+            known = speaks_for.get(row.declared_agent_id, "")
+            kept.rows.append(row._replace(declared_agent_id=known))
+        told.append(result)
+    return Answer(JSON, orjson.dumps(_body(told, kept)), batch=kept)
+
+
+def _body(results: list[dict[str, Any]], batch: Batch) -> dict[str, Any]:
+    return {"accepted": len(batch.rows), "rejected": batch.rejected, "results": results}
 
 
 def _take(event: Any, heard: Heard, batch: Batch) -> dict[str, Any]:
     """The event's row into the batch, its result out of it; one bad event costs no other."""
-    named = {name: event.get(name) for name in ("source", "id")} if isinstance(event, dict) else {}
     try:
         row, resources = _row(event, heard)
     except (Malformed, ArithmeticError, RecursionError) as error:
-        words = error.message if isinstance(error, Malformed) else "the event could not be read"
-        batch.reject(words)
-        return named | {"status": "rejected", "detail": words}
+        refusal = error if isinstance(error, Malformed) else Malformed(UNREADABLE)
+        batch.reject(refusal.message)
+        return _named(event) | _rejected(refusal)
     batch.rows.append(row)
     batch.resources |= resources
-    return named | {"status": "accepted"}
+    return _named(event) | {"status": "accepted"}
+
+
+def _named(event: Any) -> dict[str, Any]:
+    return {name: event.get(name) for name in ("source", "id")} if isinstance(event, dict) else {}
+
+
+def _rejected(refusal: Malformed) -> dict[str, Any]:
+    more = {"code": refusal.code, "fields": refusal.fields} if isinstance(refusal, Refused) else {}
+    return {"status": "rejected", "detail": refusal.message} | more
 
 
 def _row(event: Any, heard: Heard) -> tuple[Row, dict[Any, dict[str, Any]]]:
@@ -149,6 +189,9 @@ def _data(event: Mapping[str, Any]) -> dict[str, Any]:
     needed = {HANDOVER: "to_agent", OUTCOME: ""}.get(event["type"], "tool")
     if needed and not _text(told.get(needed)):
         raise Malformed(f"data of {event['type']} says {needed} as text")
+    if event["type"] == OUTCOME and (odd := contradictions_in(told)):
+        fields = {name: f"Expected: {words}" for name, words in odd.items()}
+        raise Refused("the outcome contradicts itself", "ingest.outcome_contradicts_itself", fields)
     return told
 
 

@@ -15,7 +15,7 @@ import orjson
 
 from apps.activity.ingest.decode import DEEPEST, JSON
 from apps.activity.ingest.dialects import dialect_of
-from apps.activity.ingest.errors import IngestError, Malformed, UnsupportedMedia
+from apps.activity.ingest.errors import IngestError, Malformed, Refused, UnsupportedMedia
 from apps.activity.ingest.normalise import Origin, row_of
 from apps.activity.ingest.reading import LONGEST_NAME, clean
 from apps.activity.ingest.rows import Own, Row, moment
@@ -57,11 +57,13 @@ def json_only(headers: Headers) -> str:
 
 def problem(error: IngestError, headers: Headers) -> Answer:
     """The form in which REST refuses, here without Django."""
-    code = f"ingest.{_dotted(type(error).__name__)}"
-    body = {
+    code = error.code if isinstance(error, Refused) else f"ingest.{_dotted(type(error).__name__)}"
+    body: dict[str, Any] = {
         "type": f"urn:chancery:problem:{code}", "title": TITLES.get(error.status, "Refused"),
         "status": error.status, "detail": error.message, "code": code,
     }  # fmt: skip
+    if isinstance(error, Refused):
+        body["fields"] = error.fields
     return Answer(PROBLEM, orjson.dumps(body), error.status)
 
 

@@ -270,8 +270,10 @@ class VersionViewSet(OfAgentViewSet):
     def create(self, request: Request, agent_id: UUID) -> Response:
         """Say what the agent is made of now. The same makeup again is the same version."""
         body = body_of(request, shapes.VersionWrite)
-        label = body.pop("label")
-        version = record_version(self.agent, Makeup(**body), label=label, actor=actor_of(request))
+        label, since = body.pop("label"), body.pop("since")
+        version = record_version(
+            self.agent, Makeup(**body), label=label, since=since, actor=actor_of(request)
+        )
         return Response(self.get_serializer(version).data, status=201)
 
 

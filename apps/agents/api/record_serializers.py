@@ -217,8 +217,10 @@ class VersionSerializer(serializers.ModelSerializer[AgentVersion]):
 
 
 class VersionWrite(serializers.Serializer[AgentVersion]):
-    """What the agent is made of. `tools` maps each tool to the hash of its schema, '' where unknown."""
+    """What the agent is made of. `tools` maps each tool to the hash of its schema, '' where unknown; `since` is when a new
+    version began, where it is told later."""
 
+    since = serializers.DateTimeField(required=False, allow_null=True, default=None)
     label = serializers.CharField(max_length=80, allow_blank=True, required=False, default="")  # type: ignore[assignment]
     prompt_hash = serializers.CharField(max_length=64, allow_blank=True, required=False, default="")
     model = serializers.CharField(max_length=255, allow_blank=True, required=False, default="")

@@ -88,6 +88,31 @@ class ModelUse:
     last_seen: datetime
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What is certain of a sighting: `agent_id` by its reporter's own credential or by a declaration the reporter may
+    make, else None; `team_id` is the team within which its ids are believed, None where there is none in common."""
+
+    agent_id: UUID | None = None
+    team_id: UUID | None = None
+
+
+def standings_of(sightings: Iterable[Sighting]) -> dict[Sighting, Standing]:
+    """How each sighting stands, before anyone is created for it. At most six queries however many there are."""
+    wanted = list(dict.fromkeys(sightings))
+    sources = _sources_of(wanted)
+    bound = _of_record(_by_certainty(wanted, sources))
+    known = _of_record(_by_alias([s for s in wanted if s not in bound]))
+    return {s: _standing(bound.get(s), known.get(s), sources[s.source_id]) for s in wanted}
+
+
+def _standing(bound: Agent | None, known: Agent | None, source: Principal) -> Standing:
+    if bound is not None:
+        return Standing(bound.pk, bound.team_id)
+    is_common = known is None or known.team_id == source.team_id
+    return Standing(None, source.team_id if is_common else None)
+
+
 @transaction.atomic
 def resolve_agents(sightings: Iterable[Sighting]) -> dict[Sighting, Agent]:
     """The agent of each sighting, found or created as *discovered*.
@@ -99,9 +124,8 @@ def resolve_agents(sightings: Iterable[Sighting]) -> dict[Sighting, Agent]:
     with `mark_seen` that they were seen.
     """
     wanted = list(dict.fromkeys(sightings))
-    sources = {source.pk: source for source in Principal.objects.filter(pk__in={s.source_id for s in wanted})}
-    found = _by_own_credential(wanted, sources)
-    found |= _by_declaration([s for s in wanted if s not in found], sources)
+    sources = _sources_of(wanted)
+    found = _by_certainty(wanted, sources)
     found |= _by_alias([s for s in wanted if s not in found])
     found = _of_record(found)
     fresh = [s for s in wanted if s not in found]
@@ -159,6 +183,15 @@ def _of_record(found: dict[Sighting, Agent]) -> dict[Sighting, Agent]:
     merged = {agent.merged_into_id for agent in found.values()} - {None}
     kept = Agent.objects.in_bulk(merged) if merged else {}
     return {s: kept.get(agent.merged_into_id, agent) for s, agent in found.items()}
+
+
+def _sources_of(wanted: list[Sighting]) -> dict[UUID, Principal]:
+    return Principal.objects.in_bulk({sighting.source_id for sighting in wanted})
+
+
+def _by_certainty(wanted: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sighting, Agent]:
+    found = _by_own_credential(wanted, sources)
+    return found | _by_declaration([s for s in wanted if s not in found], sources)
 
 
 def _by_own_credential(wanted: list[Sighting], sources: dict[UUID, Principal]) -> dict[Sighting, Agent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -22,9 +22,11 @@ from apps.agents.tabular import TYPES, WRITERS, read_table
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError, NotFound
+from apps.kit.streaming import PiecewiseResponse, in_chunks
 from apps.kit.ui.problems_in_forms import show_problem
 
 MOST_FOUND = 100
+AT_ONCE = 500
 
 
 @require_safe
@@ -43,7 +45,7 @@ def export(request: PageRequest, kind: str) -> HttpResponseBase:
     if kind == "xlsx":
         response = HttpResponse(b"".join(pieces), content_type=TYPES[kind])
     else:
-        response = StreamingHttpResponse(pieces, content_type=TYPES[kind])
+        response = PiecewiseResponse(pieces, content_type=TYPES[kind])
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
@@ -95,7 +97,7 @@ def _rows(request: PageRequest, columns: Sequence[Column]) -> Iterator[Agent]:
             ]
         )
     sort = asked.get("sort", "")
-    return sortable(narrowed, sort, columns).order_by(*ordering_of(sort)).iterator(chunk_size=2000)
+    return in_chunks(sortable(narrowed, sort, columns).order_by(*ordering_of(sort)), AT_ONCE)
 
 
 def _cells(agents: Iterator[Agent], columns: Sequence[Column]) -> Iterator[list[Any]]:
