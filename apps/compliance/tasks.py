@@ -4,6 +4,7 @@ from celery import shared_task
 
 from apps.compliance.services.certifications import expire_certifications
 from apps.compliance.services.drift import detect_drift
+from apps.compliance.services.drills import check_drills
 
 
 @shared_task(name="compliance.expire_certifications")
@@ -17,3 +18,9 @@ def drift() -> dict[str, int]:
     """Every 15 minutes: compare certified agents with their baselines."""
     run = detect_drift()
     return {"agents": run.agents, "findings": run.findings}
+
+
+@shared_task(name="compliance.check_drills")
+def overdue_stops() -> int:
+    """Hourly: find agents in production whose stop was not tried in time."""
+    return check_drills()

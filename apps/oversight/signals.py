@@ -4,3 +4,6 @@ from django.dispatch import Signal
 
 breaker_changed = Signal()
 """Sent inside the transaction with `agent` and `trip` when a breaker trips or is reset."""
+
+drill_finished = Signal()
+"""Sent inside the transaction with `drill` when a drill of a stop has ended, passed or not."""

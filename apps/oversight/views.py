@@ -21,8 +21,9 @@ from apps.kit.ui.problems_in_forms import show_problem
 from apps.oversight.forms import ToolPolicyForm
 from apps.oversight.models import ToolPolicy
 from apps.oversight.queries import tool_rows
-from apps.oversight.services.breaker import reset_breaker, trip_breaker
+from apps.oversight.services.breaker import trip_breaker
 from apps.oversight.services.policies import set_tool_policy
+from apps.oversight.services.resets import reset_breaker
 
 
 @require_safe
