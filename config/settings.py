@@ -225,16 +225,6 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 300},
     },
     "watch-breakers": {"task": "oversight.watch_breakers", "schedule": 5.0, "options": {"expires": 5}},
-    "forget-points": {
-        "task": "oversight.forget_points",
-        "schedule": crontab(hour=3, minute=40),
-        "options": {"expires": 12 * 3600},
-    },
-    "check-drills": {
-        "task": "compliance.check_drills",
-        "schedule": crontab(minute=25),
-        "options": {"expires": 3600},
-    },
     "detect-drift": {
         "task": "compliance.detect_drift",
         "schedule": crontab(minute="*/15"),

@@ -9,7 +9,8 @@ from apps.compliance.services.drills import check_drills
 
 @shared_task(name="compliance.expire_certifications")
 def expire() -> int:
-    """Daily: end certifications whose time is over."""
+    """Daily: end certifications whose time is over; find agents in production whose stop was not tried in time."""
+    check_drills()
     return expire_certifications()
 
 
@@ -18,9 +19,3 @@ def drift() -> dict[str, int]:
     """Every 15 minutes: compare certified agents with their baselines."""
     run = detect_drift()
     return {"agents": run.agents, "findings": run.findings}
-
-
-@shared_task(name="compliance.check_drills")
-def overdue_stops() -> int:
-    """Hourly: find agents in production whose stop was not tried in time."""
-    return check_drills()

@@ -54,13 +54,20 @@ class TrialTerms:
 class Chosen(Protocol):
     """A row of somebody's choice."""
 
-    agent_id: object
-    tier: int | None
-    cause: str
-    is_on: bool
-    threshold: int
-    window_s: int
-    share_percent: int | None
+    @property
+    def agent_id(self) -> object: ...
+    @property
+    def tier(self) -> int | None: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def is_on(self) -> bool: ...
+    @property
+    def threshold(self) -> int: ...
+    @property
+    def window_s(self) -> int: ...
+    @property
+    def share_percent(self) -> int | None: ...
 
 
 def limits_of(tier: int | None, chosen: Iterable[Chosen] = ()) -> dict[str, Limit]:

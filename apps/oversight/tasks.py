@@ -15,7 +15,7 @@ from apps.kit.ids import first_id_at
 from apps.oversight.excesses import SEVERE, STOPPED_ALREADY
 from apps.oversight.models import BreakerRule, Decision
 from apps.oversight.services.breaker import trip_those_over
-from apps.oversight.services.containment import forget_points, number_orders
+from apps.oversight.services.containment import number_orders
 from apps.oversight.services.drills import finish_drills
 from apps.oversight.services.resets import end_trials, trials_over_by_time
 
@@ -36,12 +36,6 @@ def watch_breakers() -> dict[str, int]:
     trips = trip_those_over(causes) if causes else []
     number_orders()
     return {"trips": len(trips), "armed": end_trials(trials_over_by_time()), "drills": finish_drills()}
-
-
-@shared_task(name="oversight.forget_points")
-def forget_silent_points() -> int:
-    """Daily: drop enforcement points that were not heard of for 90 days."""
-    return forget_points()
 
 
 def _denied_since(since: datetime) -> Iterable[UUID]:

@@ -242,7 +242,7 @@ def test_stopping_a_blueprint_stops_every_instance_and_says_of_each(curator: Pri
     assert told(
         reset_blueprint(blueprint, actor=admin, reason="Fixed", corrective_action="A patch").results
     ) == {"done": 3}
-    assert set(Agent.objects.values_list("breaker_state", flat=True)) == {"armed"}
+    assert set(Agent.objects.values_list("breaker_state", flat=True)) == {"on_trial"}
 
 
 class TestCertification:

@@ -157,6 +157,7 @@ def _hearing(actor: Principal) -> Hearing:
     """Two queries."""
     rows = Agent.objects.visible_to(actor, Permission.DECISIONS_ASK).order_by()
     agents = dict(rows.values_list("pk", "team_id"))
-    teams = {actor.team_id, *access_of(actor).teams_with(Permission.DECISIONS_ASK), *agents.values()} - {None}
+    named = (actor.team_id, *access_of(actor).teams_with(Permission.DECISIONS_ASK), *agents.values())
+    teams = {team for team in named if team is not None}
     above = Team.objects.filter(pk__in=teams).exclude(parent=None).values_list("parent_id", flat=True)
     return Hearing(frozenset(agents), frozenset(team for team in {*teams, *above} if team))

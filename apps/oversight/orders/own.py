@@ -30,7 +30,7 @@ from apps.oversight.bare_door import in_database
 from apps.oversight.models import ContainmentOrder, EnforcementPoint
 from apps.oversight.orders.tail import LOOK_EVERY_S, TAIL
 from apps.oversight.rules import standing_objection
-from apps.oversight.services.containment import note_acknowledgements, number_orders
+from apps.oversight.services.containment import forget_points, note_acknowledgements, number_orders
 from apps.oversight.situations import situation_of
 from apps.oversight.standing import STANDING
 
@@ -76,6 +76,7 @@ class OwnPoints:
         if time.monotonic() - self._beat_at >= BEATS_EVERY_S:
             self._points, self._beat_at = _beaten(), time.monotonic()
             number_orders()
+            forget_points()
         for point in self._points:
             done = [order.pk for order in _unanswered(point) if LOADED[point.kind](order)]
             if done:
@@ -135,7 +136,7 @@ def _opens_so(order: ContainmentOrder) -> bool:
 
 
 def _agent(order: ContainmentOrder) -> Agent:
-    return Agent.objects.select_related("tool_policy").get(pk=order.agent_id)
+    return Agent.objects.select_related("tool_policy").get(pk=order.agent_id or "")
 
 
 LOADED: dict[str, Callable[[ContainmentOrder], bool]] = {
