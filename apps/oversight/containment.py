@@ -56,6 +56,10 @@ class Containment:
         return [one for one in self.answers if one.delay_s is None and not one.is_alive]
 
     @property
+    def answered(self) -> int:
+        return sum(one.delay_s is not None for one in self.answers)
+
+    @property
     def is_contained(self) -> bool:
         """Somebody answered, and nobody who is alive is silent."""
         return not self.silent and any(one.delay_s is not None for one in self.answers)

@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet, Sum
 from apps.activity.models import Alert, ModelAnswer, ToolCall
 from apps.agents.models import Agent, BreakerState
 from apps.kit.ids import first_id_at
-from apps.oversight.limits import COUNTED, Limit, limits_of, window_words
+from apps.oversight.limits import Limit, counted_words, limits_of, window_words
 from apps.oversight.models import BreakerRule, BreakerTrip, Decision
 from apps.oversight.past import BELIEVED_FOR
 
@@ -45,8 +45,7 @@ class Excess:
             return "A violation while on trial after a reset."
         share = f", {round(100 * self.count / self.total)}% of its calls" if self.total else ""
         more = f" and {self.limit.share_percent}%" if self.limit.share_percent else ""
-        what = COUNTED[self.cause]
-        return f"{self.count:,} {what} in {window}{share}; the limit is {self.limit.threshold:,}{more}."
+        return f"{counted_words(self.cause, self.count)} in {window}{share}; the limit is {self.limit.threshold:,}{more}."
 
 
 @dataclass(frozen=True)

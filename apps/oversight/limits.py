@@ -22,6 +22,14 @@ COUNTED = {
     "spend": "US dollars",
     "outcomes": "outcomes that got worse",
 }
+SINGULAR = {
+    "violations": "violation",
+    "anomalies": "anomaly of high severity",
+    "denials": "denied call",
+    "errors": "failed call",
+    "spend": "US dollar",
+    "outcomes": "outcome that got worse",
+}
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Limit:
     @property
     def words(self) -> str:
         share = f" and {self.share_percent}% of its calls" if self.share_percent else ""
-        return f"{self.threshold:,} {COUNTED[self.cause]}{share} in {window_words(self.window)}"
+        return f"{counted_words(self.cause, self.threshold)}{share} in {window_words(self.window)}"
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,12 @@ def trial_of(tier: int | None) -> TrialTerms:
     if tier is None or tier < 3:
         return TrialTerms(20, timedelta(minutes=15), 30)
     return TrialTerms(50, timedelta(hours=1), 10) if tier == 3 else TrialTerms(100, timedelta(hours=4), 5)
+
+
+def counted_words(cause: str, count: int) -> str:
+    """ "5 violations", "1 violation"."""
+    words = SINGULAR[cause] if count == 1 else COUNTED[cause]
+    return f"{count:,} {words}"
 
 
 def window_words(window: timedelta) -> str:
