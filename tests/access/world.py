@@ -250,7 +250,13 @@ def make_stops(agent: Agent) -> dict[str, Any]:
         agent=agent, cause="person", reason="Odd", tripped_at=now, tripped_by=by, reset_at=now, reset_by=by
     )
     switch = KillSwitch.objects.create(
-        scope="team", team=agent.team, reason="Odd", pulled_at=now, pulled_by=by, released_at=now, released_by=by
+        scope="team",
+        team=agent.team,
+        reason="Odd",
+        pulled_at=now,
+        pulled_by=by,
+        released_at=now,
+        released_by=by,
     )
     order = ContainmentOrder.objects.create(kind="drill", scope="agent", agent=agent, reason="Odd", at=now)
     drill = Drill.objects.create(agent=agent, order=order, state="production", started_at=now, started_by=by)

@@ -28,7 +28,6 @@ from apps.oversight.bare_door import asker, in_database, is_ours, refusal
 from apps.oversight.containment import orders_after
 from apps.oversight.orders.answers import after_in, wait_in
 from apps.oversight.orders.tail import TAIL, Order, order_of
-from apps.oversight.services.containment import number_orders
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[Any], Awaitable[None]]
@@ -73,7 +72,7 @@ async def orders_door(scope: Scope, receive: Callable[[], Awaitable[Any]], send:
         after = after_in({"after": headers.get(b"last-event-id", query.get("after", ""))})
         wait, token = wait_in(query), headers[b"authorization"]
         if "text/event-stream" in headers.get(b"accept", ""):
-            await in_database(lambda: _came(token, after))  # a refusal is told before the stream begins
+            await _arrived(token, after)  # a refusal is told before the stream begins
             answer: Response = StreamingResponse(
                 _events(token, after), media_type="text/event-stream", headers=NO_STORE
             )
@@ -93,8 +92,9 @@ async def orders_door(scope: Scope, receive: Callable[[], Awaitable[Any]], send:
 async def _waited(token: str, after: int, wait: float) -> list[Order]:
     """What concerns the asker after this number, as soon as there is any, at the latest when the time is over."""
     with TAIL.reader() as news:
-        came = await in_database(lambda: _came(token, after))
-        until, orders = time.monotonic() + wait, list(came.orders)
+        until = time.monotonic() + wait
+        came = await _arrived(token, after)
+        orders = list(came.orders)
         while not orders and (left := until - time.monotonic()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(news.wait(), left)
@@ -145,12 +145,19 @@ def _answer(orders: Sequence[Order], after: int) -> Response:
     return Response(orjson.dumps(body), media_type="application/json", headers=NO_STORE)
 
 
+async def _arrived(token: str, after: int) -> Came:
+    async with TAIL.arriving:
+        return await in_database(lambda: _came(token, after))
+
+
 def _came(token: str, after: int) -> Came:
+    """Four queries, one more for a number from before this process began to listen."""
     actor = asker(token)
     require_somewhere(actor, Permission.DECISIONS_ASK)
-    number_orders()
-    orders = [order_of(row) for row in orders_after(actor, after)]
-    return Came(_hearing(actor), orders)
+    hearing = _hearing(actor)
+    if TAIL.covers(after):
+        return Came(hearing, [order for order in TAIL.since(after) if hearing.hears(order)])
+    return Came(hearing, [order_of(row) for row in orders_after(actor, after)])
 
 
 def _hearing(actor: Principal) -> Hearing:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +27,9 @@ from apps.oversight.services.containment import CONTAINMENT_GROUP, number_orders
 logger = logging.getLogger(__name__)
 KEPT = 2000
 LOOK_EVERY_S = 1.0
+ARRIVE_AT_ONCE = (
+    4  # an order sends everybody who waited back at once: connections are left for those who decide
+)
 AWAY = (OperationalError, InterfaceError)
 
 
@@ -51,8 +53,10 @@ class Tail:
         self._begin()
 
     def _begin(self) -> None:
-        self._orders: deque[Order] = deque(maxlen=KEPT)
+        self._orders: tuple[Order, ...] = ()  # replaced, never changed: threads read it too
+        self._from: int | None = None  # every order beyond this number is kept here
         self._upto: int | None = None
+        self.arriving = asyncio.Semaphore(ARRIVE_AT_ONCE)
         self._wakers: set[asyncio.Event] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._reading = asyncio.Lock()
@@ -75,11 +79,16 @@ class Tail:
             if not self._wakers:
                 for task in self._tasks:
                     task.cancel()
-                self._tasks, self._upto = [], None
+                self._tasks, self._upto, self._from = [], None, None
+                self._orders = ()
 
     def since(self, after: int) -> list[Order]:
         """What came after a number, in order, of what is kept."""
         return [order for order in self._orders if order.seq > after]
+
+    def covers(self, after: int) -> bool:
+        """True where nothing after this number is missing here but what was ordered since the last look."""
+        return self._from is not None and after >= self._from
 
     async def _read(self) -> None:
         async with self._reading:
@@ -88,8 +97,13 @@ class Tail:
             except AWAY as error:
                 logger.warning("orders wait for the database: %s", error)
                 return
+            if self._from is None:
+                self._from = upto
             self._upto = upto
-            self._orders.extend(fresh)
+            known = (*self._orders, *fresh)
+            if len(known) > KEPT:
+                self._from = known[-KEPT - 1].seq
+            self._orders = known[-KEPT:]
         if fresh:
             for waker in self._wakers:
                 waker.set()
@@ -125,7 +139,7 @@ def _after(upto: int | None) -> tuple[list[Order], int]:
     last = number_orders()
     if upto is None or last <= upto:
         return [], last
-    rows = ContainmentOrder.objects.filter(seq__gt=upto, seq__lte=last).order_by("seq")[:KEPT]
+    rows = ContainmentOrder.objects.filter(seq__gt=upto, seq__lte=last).order_by("seq")
     return [order_of(row) for row in rows], last
 
 
