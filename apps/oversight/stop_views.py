@@ -43,6 +43,7 @@ def stops(request: PageRequest) -> HttpResponse:
             :20
         ],
         "switches": switches if _sees_switches(request) else (),
+        "may_pull": access_of(request.actor).allows_somewhere(Permission.SWITCHES_PULL),
     }
     return render(request, "oversight/stops.html", context)
 

@@ -78,6 +78,21 @@ async def test_who_waits_is_told_at_once_and_another_team_is_told_nothing() -> N
         assert (await third.get(ORDERS, params={"after": "x"})).status_code == 400
 
 
+async def test_without_valkey_an_order_is_later_and_not_lost(settings: Any) -> None:
+    dead = {"hosts": [{"address": "redis://127.0.0.1:1/0"}]}
+    settings.CHANNEL_LAYERS = {
+        "default": {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": dead}
+    }
+    agent = await sync_to_async(lambda: factories.make_agent("production", tier=1))()
+    token = await sync_to_async(lambda: factories.make_key(agent.principal, ["decide"]).token)()
+    administrator = await sync_to_async(lambda: factories.make_person(Role.ADMINISTRATOR))()
+    async with door(token) as http:
+        asked = asyncio.create_task(http.get(ORDERS, params={"wait": 20}))
+        await asyncio.sleep(0.5)
+        await sync_to_async(trip_breaker)(agent, actor=administrator, reason="Odd.")
+        assert [one["kind"] for one in (await asked).json()["orders"]] == ["stop"]
+
+
 @pytest.mark.parametrize("token", ["", "chy_nobody_nothing"])
 async def test_without_a_key_that_asks_nobody_waits(token: str) -> None:
     async with door(token) as http:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,9 +29,10 @@ from apps.oversight.services.resets import confirm_reset, decline_reset, reset_b
 
 
 class TripSerializer(serializers.ModelSerializer[BreakerTrip]):
-    """`reset_requested_at` with `reset_at` null: a second administrator has to confirm. `trial_until` with
+    """`cause`: person, violations, anomalies, denials, errors, spend, outcomes or trial. `reset_requested_at` with `reset_at` null: a second administrator has to confirm. `trial_until` with
     `trial_ended_at` null: on trial."""
 
+    cause = serializers.CharField(read_only=True)
     tripped_by = PrincipalRef(read_only=True)
     reset_by = PrincipalRef(read_only=True, allow_null=True)
     reset_requested_by = PrincipalRef(read_only=True, allow_null=True)
@@ -100,7 +101,7 @@ class TripDetail(TripSerializer):
     class Meta(TripSerializer.Meta):
         fields = ["agent", *TripSerializer.Meta.fields, "containment"]
 
-    @extend_schema(responses=ContainmentSerializer(allow_null=True))  # type: ignore[untyped-decorator,unused-ignore]
+    @extend_schema_field(ContainmentSerializer(allow_null=True))
     def get_containment(self, trip: BreakerTrip) -> object:
         order = trip.orders.filter(kind="stop").first()
         return ContainmentSerializer(containment_of(order)).data if order is not None else None

@@ -32,11 +32,11 @@ from apps.oversight.services.containment import (
 
 
 class OrderSerializer(serializers.Serializer[ContainmentOrder]):
-    """`target` is the id of an agent or a team, the name of a tool or a model, '' for the fleet."""
+    """`kind`: stop, resume or drill. `scope`: agent, team, tool, model or fleet. `target` is the id of an agent or a team, the name of a tool or a model, '' for the fleet."""
 
     seq = serializers.IntegerField()
-    kind = serializers.ChoiceField(ContainmentOrder.Kind.choices)
-    scope = serializers.ChoiceField(ContainmentOrder.Scope.choices)
+    kind = serializers.CharField()
+    scope = serializers.CharField()
     target = serializers.CharField()
     reason = serializers.CharField()
     at = serializers.DateTimeField()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -45,7 +45,7 @@ class KillSwitchDetail(KillSwitchSerializer):
     class Meta(KillSwitchSerializer.Meta):
         fields = [*KillSwitchSerializer.Meta.fields, "containment"]
 
-    @extend_schema(responses=ContainmentSerializer(allow_null=True))  # type: ignore[untyped-decorator,unused-ignore]
+    @extend_schema_field(ContainmentSerializer(allow_null=True))
     def get_containment(self, switch: KillSwitch) -> object:
         order = switch.orders.filter(kind="stop").first()
         return ContainmentSerializer(containment_of(order)).data if order is not None else None

@@ -35,6 +35,7 @@ class RuleSerializer(serializers.ModelSerializer[BreakerRule]):
     """`agent` and `tier` null: it holds for the fleet."""
 
     agent = AgentRef(read_only=True, allow_null=True)
+    cause = serializers.CharField(read_only=True)
     updated_by = PrincipalRef(read_only=True)
 
     class Meta:

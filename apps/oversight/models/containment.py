@@ -33,7 +33,8 @@ class ContainmentOrderQuerySet(models.QuerySet["ContainmentOrder"]):
         ]
         concerned = Q(team__in=agents.order_by().values("team")) | Q(team__in=teams)
         parents = Q(team__children__in=agents.order_by().values("team")) | Q(team__children__in=teams)
-        of_agents = Q(scope="agent", agent__in=agents.order_by().values("pk"))
+        ids = agents.order_by().values("pk")
+        of_agents = Q(scope="agent") & (Q(agent__in=ids) | Q(agent__merged_from__in=ids))
         everybodys = Q(scope__in=["fleet", "tool", "model"])
         return self.filter(of_agents | everybodys | (Q(scope="team") & (concerned | parents))).distinct()
 

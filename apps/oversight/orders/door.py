@@ -163,8 +163,13 @@ def _came(token: str, after: int) -> Came:
 def _hearing(actor: Principal) -> Hearing:
     """Two queries."""
     rows = Agent.objects.visible_to(actor, Permission.DECISIONS_ASK).order_by()
-    agents = dict(rows.values_list("pk", "team_id"))
-    named = (actor.team_id, *access_of(actor).teams_with(Permission.DECISIONS_ASK), *agents.values())
+    found = list(rows.values_list("pk", "team_id", "merged_into_id"))
+    named = (
+        actor.team_id,
+        *access_of(actor).teams_with(Permission.DECISIONS_ASK),
+        *(team for _, team, _ in found),
+    )
     teams = {team for team in named if team is not None}
     above = Team.objects.filter(pk__in=teams).exclude(parent=None).values_list("parent_id", flat=True)
-    return Hearing(frozenset(agents), frozenset(team for team in {*teams, *above} if team))
+    agents = frozenset(one for pk, _, kept in found for one in (pk, kept) if one)
+    return Hearing(agents, frozenset(team for team in {*teams, *above} if team))
