@@ -93,7 +93,8 @@ def drill_start(request: PageRequest, agent_id: UUID) -> HttpResponse:
 def _edit(request: PageRequest, whose: Whose, cause: str) -> HttpResponse:
     _require_known(whose, cause)
     held = BreakerRule.objects.filter(agent=whose.agent, tier=whose.tier, cause=cause).first()
-    form = LimitForm(request.POST or None, initial=_initial(_standing(whose, cause), held))
+    sent = request.POST if request.method == "POST" else None
+    form = LimitForm(sent, initial=_initial(_standing(whose, cause), held))
     form.fields["threshold"].help_text = "US dollars." if cause == "spend" else ""
     if request.method == "POST" and form.is_valid():
         try:

@@ -77,7 +77,7 @@ def trip_containment(request: PageRequest, trip_id: UUID) -> HttpResponse:
 def breaker_trip(request: PageRequest, agent_id: UUID) -> HttpResponse:
     """Stop an agent: a form of its own where there is no script, else what its dialog sends."""
     agent = visible_agent(request, agent_id)
-    form = StopForm(request.POST or None)
+    form = StopForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             trip = trip_breaker(agent, reason=form.cleaned_data["reason"], actor=request.actor)

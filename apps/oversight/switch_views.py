@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from apps.identity.access import access_of
+from apps.identity.access import access_of, require_somewhere
 from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
@@ -24,8 +24,10 @@ from apps.oversight.services.kill_switches import SwitchRequest, pull_kill_switc
 @page(Permission.DECISIONS_VIEW)
 def kill_switches(request: PageRequest) -> HttpResponse:
     """What is stopped beyond one agent, and the form that stops more."""
-    form = SwitchForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST":
+        require_somewhere(request.actor, Permission.SWITCHES_PULL)
+    form = SwitchForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
         said = form.cleaned_data
         try:
             switch = pull_kill_switch(
