@@ -63,7 +63,9 @@ def acts(blueprint: Blueprint, size: int, actor: Principal) -> dict[str, Callabl
         "certify": lambda: certify_blueprint(blueprint, judged(), actor=officer),
         "define_certified": lambda: define(framework="langgraph"),
         "stop": lambda: stop_blueprint(blueprint, actor=actor, reason="Trial"),
-        "reset": lambda: reset_blueprint(blueprint, actor=actor, reason="Over"),
+        "reset": lambda: reset_blueprint(
+            blueprint, actor=actor, reason="Over", corrective_action="None needed"
+        ),
     }
 
 

@@ -20,6 +20,8 @@ from django.urls import get_resolver
 
 from apps.activity.ingest import asgi as ingest
 from apps.activity.ingest.settings import IngestSettings
+from apps.oversight.orders import door as orders
+from apps.oversight.orders.own import OWN_POINTS
 from apps.oversight.registry_mcp import PATH, RegistryDoor
 from config.routing import websocket_urlpatterns
 from config.sockets import NOWHERE, SameOrigin
@@ -32,13 +34,16 @@ registry_door = RegistryDoor()
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    """Telemetry and events go to the bare door, MCP to the registry's, everything else to Django."""
-    await _chosen(scope["path"])(scope, receive, send)
+    """Telemetry and events go to the bare door, MCP to the registry's, points that wait to that of orders, all else to Django."""
+    await _chosen(scope)(scope, receive, send)
 
 
-def _chosen(path: str) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+def _chosen(scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    path = scope["path"]
     if path.startswith("/v1/") or path.rstrip("/") == EVENTS:
         return ingest.application
+    if path == orders.PATH and orders.is_for_the_door(scope):
+        return orders.orders_door
     return registry_door if path == PATH else django_application
 
 
@@ -46,7 +51,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     """Open the doors at start; at the end write what waits."""
     await receive()
     _settle()
-    async with registry_door.opened():
+    async with registry_door.opened(), OWN_POINTS.running():
         await ingest.startup(_ingest_settings())
         await send({"type": "lifespan.startup.complete"})
         await receive()

@@ -15,6 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from environs import EnvError, validate
 from kombu.entity import Queue
 
+from config.enum_names import ENUM_NAMES
 from config.env import BASE_DIR, env, mail_server, required, url
 
 try:
@@ -226,6 +227,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(minute="*/5"),
         "options": {"expires": 300},
     },
+    "expire-approvals": {"task": "oversight.expire_approvals", "schedule": 5.0, "options": {"expires": 5}},
+    "seal-decisions": {"task": "oversight.seal_decisions", "schedule": 60.0, "options": {"expires": 60}},
+    "watch-breakers": {"task": "oversight.watch_breakers", "schedule": 5.0, "options": {"expires": 5}},
     "detect-drift": {
         "task": "compliance.detect_drift",
         "schedule": crontab(minute="*/15"),
@@ -376,30 +380,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.activity.api.openapi.add_events",
     ],
-    "ENUM_NAME_OVERRIDES": {
-        "PrincipalKindEnum": "apps.identity.models.Principal.Kind",
-        "DataClassEnum": "apps.agents.models.DataClass",
-        "NodeKindEnum": "apps.agents.models.NodeKind",
-        "OriginEnum": "apps.agents.models.Origin",
-        "SystemKindEnum": "apps.agents.models.System.Kind",
-        "ToolKindEnum": "apps.agents.models.Tool.Kind",
-        "FindingKindEnum": "apps.compliance.models.Finding.Kind",
-        "RecordingModeEnum": "apps.activity.recording.policy.CHOICES",
-        "ToolCallStatusEnum": "apps.activity.models.ToolCall.Status",
-        "ToolCallOutcomeEnum": "apps.activity.models.Outcome",
-        "RetentionOfEnum": "apps.activity.models.RetentionRule.Of",
-        "OversightLevelEnum": "apps.agents.models.OversightLevel",
-        "ControlModeEnum": "apps.oversight.models.Mode",
-        "PolicyModeEnum": "apps.oversight.models.PolicyMode",
-        "PolicyKindEnum": "apps.oversight.api.policies.KIND_KEYS",
-        "PolicyOutcomeEnum": "apps.oversight.api.policies.OUTCOMES",
-        "ExampleOutcomeEnum": "apps.oversight.services.policy_versions.OUTCOMES",
-        "DecisionOutcomeEnum": "apps.oversight.models.Decision.Outcome",
-        "ApprovalKindEnum": "apps.oversight.models.Approval.Kind",
-        "ApprovalStateEnum": "apps.oversight.models.Approval.State",
-        "PolicyVersionStateEnum": "apps.oversight.models.PolicyVersion.State",
-        "BudgetKindEnum": "apps.oversight.models.AgentBudget.Kind",
-    },
+    "ENUM_NAME_OVERRIDES": ENUM_NAMES,
 }
 
 LOGGING = {

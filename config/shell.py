@@ -25,6 +25,7 @@ from apps.identity.models import Principal, RoleAssignment
 from apps.identity.queries import endpoints_visible_to
 from apps.identity.roles import Permission, Role
 from apps.kit.ui import theme
+from apps.oversight.models import BreakerTrip, KillSwitch
 
 COUNT_AGE_S: Final = 10
 
@@ -52,6 +53,12 @@ def open_findings(actor: Principal) -> int:
 def waiting_alerts(actor: Principal) -> int:
     """Alerts that wait for an answer; one query."""
     return Alert.objects.visible_to(actor).waiting().count()
+
+
+def standing_stops(actor: Principal) -> int | None:
+    """Agents that are stopped and kill switches that are pulled, None for none; two queries."""
+    switches = KillSwitch.objects.visible_to(actor).standing().count()
+    return switches + BreakerTrip.objects.visible_to(actor).filter(reset_at=None).count() or None
 
 
 def failed_webhooks(actor: Principal) -> int | None:
@@ -82,6 +89,14 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Decision chains", "activity:chains", "chain", Permission.ACTIVITY_VIEW),
             Entry("Outcomes", "activity:outcomes", "outcomes", Permission.ACTIVITY_VIEW),
             Entry("Findings", "compliance:findings", "findings", Permission.COMPLIANCE_VIEW, open_findings),
+            Entry(
+                "Stops",
+                "oversight:stops",
+                "brk-tripped",
+                Permission.AGENTS_VIEW,
+                standing_stops,
+                is_turn=True,
+            ),
         ),
     ),
     (

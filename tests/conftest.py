@@ -18,6 +18,7 @@ from rest_framework.test import APIClient
 
 from apps.agents.risk import STANDARD
 from apps.kit.ids import new_id
+from apps.oversight.standing import STANDING
 
 # A machine that is busy with something else makes no test fail.
 settings.register_profile("chancery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -95,6 +96,7 @@ def ids_from_one() -> None:
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
     cache.clear()
+    STANDING.clear()
     return
 
 

@@ -120,10 +120,12 @@ def test_an_agent_from_its_first_call_to_its_stop_and_back() -> None:
         assert client.post(f"/api/v1/agents/{agent_id}/breaker/reset", {"reason": "x"}).status_code == 403
     url = f"/api/v1/agents/{agent_id}/breaker/reset"
     assert "reason" in cast.administrator.post(url, {}).json()["fields"]
-    assert ok(cast.administrator.post(url, {"reason": "The export tool was removed."}))["state"] == "armed"
+    reset = {"reason": "It was a slip.", "corrective_action": "The export tool was removed"}
+    assert ok(cast.administrator.post(url, reset))["state"] == "on_trial"
     assert ask(cast, agent_id, "refund_order")["outcome"] == "allow"
     act(token, "export_customers")
-    assert not Agent.objects.get().is_tripped, "violations before the reset must not count again"
+    trips = ok(cast.operator.get(f"/api/v1/agents/{agent_id}/breaker"))["trips"]
+    assert [(one["cause"], one["violations"]) for one in trips] == [("trial", 1), ("violations", 5)]
 
     ok(cast.operator.post("/api/v1/drift-runs", {}))
     assert list(Finding.objects.values_list("kind", "evidence__subject")) == [
@@ -135,7 +137,7 @@ def test_an_agent_from_its_first_call_to_its_stop_and_back() -> None:
     assert told == [
         "agents.agent.discovered", "agents.agent.adopted", "lifecycle.agent.registered", "oversight.policy.set",
         "compliance.certification.issued", "lifecycle.agent.certified", "lifecycle.agent.production",
-        "oversight.breaker.tripped", "oversight.breaker.reset", "compliance.finding.opened",
+        "oversight.breaker.tripped", "oversight.breaker.reset", "oversight.breaker.tripped", "compliance.finding.opened",
     ]  # fmt: skip
     timeline = ok(cast.curator.get(f"/api/v1/agents/{agent_id}/timeline"))["results"]
     assert [entry["action"] for entry in timeline] == told[::-1]

@@ -204,6 +204,7 @@ class Finding(models.Model):
         CERTIFICATION_OUTGROWN = "certification.outgrown", "Risk above what was certified"
         OUTCOME = "drift.outcome", "Outcome got worse"
         CERTIFICATION_DEPARTED = "certification.departed", "Differs from its certified blueprint"
+        DRILL_OVERDUE = "drill.overdue", "Its stop was not tried in time"
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"

@@ -17,8 +17,11 @@ from apps.agents.signals import agent_changed, agents_changed, coverage_asked, i
 from apps.compliance.queries import uncovered
 from apps.compliance.services.blueprints import cover_new_instances, follow_departures
 from apps.compliance.services.certifications import follow_tiers
+from apps.compliance.services.drills import close_drilled
 from apps.compliance.services.outcomes import close_recovered, raise_fall
 from apps.identity.models import Principal
+from apps.oversight.models import Drill
+from apps.oversight.signals import drill_finished
 
 OF_RISK = frozenset({*risk.FIELDS, "ai_act_class", "tier"})
 
@@ -58,3 +61,10 @@ def follow_outcome(
         raise_fall(agent, shift)
     elif is_recovered:
         close_recovered(agent, shift)
+
+
+@receiver(drill_finished, dispatch_uid="compliance.follow_drill")
+def follow_drill(sender: type[Drill], drill: Drill, **_: Any) -> None:
+    """A stop that was tried with success is overdue no longer."""
+    if drill.passed:
+        close_drilled(drill.agent)

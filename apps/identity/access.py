@@ -12,11 +12,13 @@ from apps.identity.roles import (
     ROLE_PERMISSIONS,
     SERVICE_PERMISSIONS,
     SERVICE_TEAM_PERMISSIONS,
+    Permission,
     permits_scope,
 )
 from apps.kit.errors import NotPermitted
 
 NOTHING: frozenset[str] = frozenset()
+LEFT_TO_THE_SUSPENDED = frozenset({Permission.DECISIONS_ASK, Permission.INGEST})  # to be denied, and to tell
 BUILT_IN = {Principal.Kind.AGENT.value: AGENT_PERMISSIONS, Principal.Kind.SERVICE.value: SERVICE_PERMISSIONS}
 
 
@@ -85,6 +87,8 @@ def _load(principal: Principal) -> Access:
     if not principal.is_active:
         return Access(NOTHING)
     everywhere = set(BUILT_IN.get(principal.kind, NOTHING))
+    if principal.suspended_at is not None:
+        return Access(LEFT_TO_THE_SUSPENDED & everywhere)
     by_team: dict[UUID, frozenset[str]] = {}
     if principal.kind == Principal.Kind.SERVICE and principal.team_id:
         by_team[principal.team_id] = SERVICE_TEAM_PERMISSIONS

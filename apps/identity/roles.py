@@ -31,6 +31,9 @@ class Permission(TextChoices):
     APPROVALS_DECIDE = "approvals.decide", "Decide about calls that wait for a person"
     BREAKER_TRIP = "breaker.trip", "Trip a breaker"
     BREAKER_RESET = "breaker.reset", "Reset a breaker"
+    BREAKER_REVIEW = "breaker.review", "Review stops made by hand"
+    DRILLS_START = "drills.start", "Try the stop of an agent"
+    SWITCHES_PULL = "switches.pull", "Pull a kill switch"
     COMPLIANCE_VIEW = "compliance.view", "See certifications and findings"
     COMPLIANCE_CERTIFY = "compliance.certify", "Certify agents"
     FINDINGS_RESOLVE = "findings.resolve", "Resolve findings"
@@ -49,7 +52,8 @@ class Permission(TextChoices):
 
 
 P = Permission
-_SEE = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_VIEW, P.COMPLIANCE_VIEW})
+# Whoever sees an agent may stop it: a stop in an emergency waits for nobody, and is reviewed afterwards.
+_SEE = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_VIEW, P.COMPLIANCE_VIEW, P.BREAKER_TRIP})
 ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.VIEWER: _SEE,
     Role.OWNER: _SEE
@@ -59,7 +63,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.DISCOVERIES_REPORT,
         P.LIFECYCLE_MOVE,
         P.APPROVALS_DECIDE,
-        P.BREAKER_TRIP,
+        P.DRILLS_START,
         P.ALERTS_ANSWER,
         P.ACTIVITY_JUDGE,
         P.IDENTITY_VIEW,
@@ -80,7 +84,9 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     | {
         P.POLICY_EDIT,
         P.APPROVALS_DECIDE,
-        P.BREAKER_TRIP,
+        P.BREAKER_REVIEW,
+        P.SWITCHES_PULL,
+        P.DRILLS_START,
         P.DECISIONS_ASK,
         P.FINDINGS_RESOLVE,
         P.ALERTS_ANSWER,
@@ -91,6 +97,8 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.COMPLIANCE: _SEE
     | {
         P.COMPLIANCE_CERTIFY,
+        P.BREAKER_REVIEW,
+        P.DRILLS_START,
         P.RECORDING_MANAGE,
         P.RISK_POLICY,
         P.FINDINGS_RESOLVE,

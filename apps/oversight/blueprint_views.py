@@ -71,19 +71,22 @@ def blueprint_policy(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
 @page(Permission.BREAKER_TRIP)
 def blueprint_stop(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     found = visible_blueprint(request, blueprint_id)
-    return _after(request, found, stop_blueprint, "Stopped")
+    return _after(request, found, stop_blueprint, "Stopped", ("reason",))
 
 
 @require_POST
 @page(Permission.BREAKER_RESET)
 def blueprint_reset(request: PageRequest, blueprint_id: UUID) -> HttpResponse:
     found = visible_blueprint(request, blueprint_id)
-    return _after(request, found, reset_blueprint, "Let act again")
+    return _after(request, found, reset_blueprint, "Let act again", ("reason", "corrective_action"))
 
 
-def _after(request: PageRequest, found: Blueprint, act: object, title: str) -> HttpResponse:
+def _after(
+    request: PageRequest, found: Blueprint, act: object, title: str, said: tuple[str, ...]
+) -> HttpResponse:
+    words = {name: request.POST.get(name, "") for name in said}
     try:
-        done = act(found, reason=request.POST.get("reason", ""), actor=request.actor)  # type: ignore[operator]
+        done = act(found, **words, actor=request.actor)  # type: ignore[operator]
     except DomainError as error:
         context = _context(request, found) | {"refusal": error}
         return render(request, "oversight/blueprint_tools.html", context, status=error.status)

@@ -5,20 +5,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from hashlib import blake2b
 from uuid import UUID
 
-from chancery_sdk.policy.bundle import AgentFacts, Budget, Bundle, Grant, LevelRule, Standing, ToolFacts
+from chancery_sdk.policy.bundle import (
+    AgentFacts,
+    Budget,
+    Bundle,
+    Grant,
+    KillSwitch,
+    LevelRule,
+    Standing,
+    ToolFacts,
+)
 from chancery_sdk.policy.bundle import Policy as PolicyInForce
 from chancery_sdk.policy.counters import counters_in
 from django.conf import settings
 from django.utils import timezone
 
-from apps.agents.models import Agent, Tool, ToolGrant
+from apps.agents.models import Agent, BreakerState, Tool, ToolGrant
 from apps.agents.toolnames import ToolName, tool_named
 from apps.identity.models import Team
+from apps.oversight.kill_switches import Switch
+from apps.oversight.limits import trial_of
 from apps.oversight.models import (
     AgentControl,
     GovernanceStamp,
@@ -29,10 +40,14 @@ from apps.oversight.models import (
     ToolPolicy,
 )
 from apps.oversight.rules import standing_objection
-from apps.oversight.situations import situation_of
+from apps.oversight.situations import latest_models, standing_of
+from apps.oversight.standing import read_switches
 
 POLICIES = "policies"
 CLOSED_FROM_TIER = 3
+MODELS_HOLD = timedelta(
+    seconds=5
+)  # which model answers an agent is seen in its traffic, and raises no number
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -53,21 +68,23 @@ def stamps_of(keys: Iterable[str]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Shared:
-    """What is the same for many agents: policies in force, levels without an agent, the tree of teams."""
+    """What is the same for many agents: policies in force, levels without an agent, the tree of teams, kill switches."""
 
     stamp: int
     policies: Sequence[Policy]
     levels: Sequence[LevelSetting]
     teams: Mapping[UUID, Team]
+    switches: Sequence[Switch]
 
     @classmethod
     def load(cls, stamp: int) -> Shared:
-        """Three queries."""
+        """Four queries, one more where a team is stopped."""
         return cls(
             stamp,
             list(Policy.objects.in_force().select_related("active", "candidate").order_by("pk")),
             list(LevelSetting.objects.filter(agent=None)),
             {team.pk: team for team in Team.objects.all()},
+            [one for one in read_switches() if one.until is None],
         )
 
     def chain(self, team_id: UUID | None) -> list[Team]:
@@ -96,20 +113,21 @@ def bundle_of(agent: Agent, shared: Shared, stamp: int, tools: Mapping[str, Tool
         agent=_facts(agent, chain),
         version=f"{shared.stamp:x}.{stamp:x}.{int(agent.updated_at.timestamp() * 1_000_000):x}",
         issued_at=timezone.now(),
+        expires_at=timezone.now() + MODELS_HOLD
+        if any(one.scope == "model" for one in shared.switches)
+        else None,
         mode=control.mode if control else Mode.OBSERVE,
         degraded="closed" if (agent.tier or 0) >= CLOSED_FROM_TIER else "open",
         time_zone=settings.TIME_ZONE,
         standing=_standing(agent),
+        kill_switches=tuple(_switches(agent, shared.switches)),
         allowed_tools=frozenset(policy.allowed_tools or ()) if policy and limited else None,
         tool_policy_version=policy.version if policy and limited else None,
         grants=_grants(agent),
         tools=tools,
         levels=_levels(agent, chain, shared.levels),
         policies=tuple(_in_force(agent, chain, shared.policies)),
-        budgets=tuple(
-            Budget(one.kind, Decimal(one.most), one.window_s)
-            for one in agent.budgets.order_by("kind", "window_s")
-        ),
+        budgets=tuple(_budgets(agent)),
     )
 
 
@@ -150,9 +168,27 @@ def _facts(agent: Agent, chain: Sequence[Team]) -> AgentFacts:
     )
 
 
+def _budgets(agent: Agent) -> Iterable[Budget]:
+    """Those that somebody set; and while the agent is on trial after a stop, so many calls a minute."""
+    if agent.breaker_state == BreakerState.ON_TRIAL:
+        most = trial_of(agent.tier).most_per_minute
+        words = f"{agent.name} is on trial after a stop: at most {most} calls a minute."
+        yield Budget("calls", Decimal(most), 60, code="breaker.trial_limit", words=words)
+    for one in agent.budgets.order_by("kind", "window_s"):
+        yield Budget(one.kind, Decimal(one.most), one.window_s)
+
+
+def _switches(agent: Agent, switches: Sequence[Switch]) -> Iterable[KillSwitch]:
+    """Those that reach this agent; of a tool, whichever agent calls it."""
+    models = latest_models(agent) if any(one.scope == "model" for one in switches) else frozenset()
+    for one in switches:
+        if one.scope == "tool" or one.stops(agent.team_id, None, models):
+            yield KillSwitch(one.scope, one.target, one.sentence)
+
+
 def _standing(agent: Agent) -> tuple[Standing, ...]:
-    """What forbids everything now, and what will from the end of the certification on."""
-    situation, now = situation_of(agent), timezone.now()
+    """What forbids everything now, beside kill switches, and what will from the end of the certification on."""
+    situation, now = standing_of(agent, ()), timezone.now()
     moments = [
         BEGINNING,
         *([agent.certified_until] if agent.certified_until and agent.certified_until > now else []),

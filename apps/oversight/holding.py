@@ -13,6 +13,7 @@ from uuid import UUID
 
 from chancery_sdk.policy.bundle import Bundle, ToolFacts
 from chancery_sdk.policy.deciding import Engine
+from django.utils import timezone
 
 from apps.oversight.bundles import (
     POLICIES,
@@ -44,6 +45,11 @@ class Held:
     def bundle(self) -> Bundle:
         return self.engine.bundle
 
+    @property
+    def is_over(self) -> bool:
+        until = self.bundle.expires_at
+        return until is not None and until <= timezone.now()
+
     def keys(self, tool: str) -> list[str]:
         return [POLICIES, agent_key(self.agent_id), tool_key(tool)]
 
@@ -68,7 +74,7 @@ _shared: list[Shared] = []
 def held(agent_id: UUID) -> Held:
     """From memory, or read anew. Raises Agent.DoesNotExist."""
     found = _held.get(agent_id)
-    if found is None:
+    if found is None or found.is_over:
         found = _held[agent_id] = _load(agent_id)
         while len(_held) > MOST_AGENTS:
             _held.popitem(last=False)

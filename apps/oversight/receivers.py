@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.dispatch import receiver
+from django.utils import timezone
 
 from apps.activity.models import OutcomeWatch, ToolCall
+from apps.activity.outcomes.measures import Shift
 from apps.activity.services import Verdict as Recorded
 from apps.activity.services import record_verdicts, refuse_calls
-from apps.activity.signals import calls_recorded, oversight_load_asked
+from apps.activity.signals import calls_recorded, outcome_shifted, oversight_load_asked
 from apps.agents.models import Agent, Blueprint
 from apps.agents.signals import instances_joined, merge_asked
 from apps.agents.toolnames import tool_named
@@ -23,9 +28,11 @@ from apps.oversight.past import Moment, moment_of
 from apps.oversight.refusals import refused_here, stands_refused
 from apps.oversight.rules import Situation, verdict_on
 from apps.oversight.services.blueprints import inherit_policy
-from apps.oversight.services.breaker import trip_if_over
+from apps.oversight.services.breaker import trip_for_fall, trip_those_over
+from apps.oversight.services.resets import end_trials
 from apps.oversight.situations import Situations
 
+CAUSES = {"violation": "violations", "blocked": "denials"}
 UNBELIEVED = " Its own clock is more than ten minutes off, so it is judged by when it was reported."
 
 
@@ -45,10 +52,22 @@ def judge_calls(sender: type[ToolCall], calls: Sequence[ToolCall], **_: Any) -> 
             verdicts.append(_judged(call, situations.at(call.known_agent_id, moment.at), moment))
     refuse_calls([call for call in refused if not (call.is_refused and call.status == "denied")])
     record_verdicts(verdicts)
-    broken = {verdict.call_id for verdict in verdicts if verdict.outcome == "violation"}
-    violators = {call.known_agent_id for call in calls if call.pk in broken}
-    for agent_id in sorted(violators):  # in key order, as every other locker of agents
-        trip_if_over(agent_id)
+    _follow(calls, verdicts, situations)
+
+
+def _follow(calls: Sequence[ToolCall], verdicts: Sequence[Recorded], situations: Situations) -> None:
+    """Trip the breakers of those that may have passed a limit by these calls; end the trials that were passed."""
+    said = {verdict.call_id: verdict.outcome for verdict in verdicts}
+    causes: dict[UUID, set[str]] = defaultdict(set)
+    for call in calls:
+        if cause := CAUSES.get(said[call.pk]):
+            causes[call.known_agent_id].add(cause)
+        if call.status == "error":
+            causes[call.known_agent_id].add("errors")
+    if causes:
+        trip_those_over(causes)
+    if situations.on_trial():
+        end_trials(situations.on_trial())
 
 
 @receiver(merge_asked, dispatch_uid="oversight.keep_policy")
@@ -78,6 +97,8 @@ def _judged(call: ToolCall, situation: Situation, moment: Moment) -> Recorded:
     tool = tool_named(call.tool_name, call.mcp_server)
     error = call.error_message or call.error_type
     status = "ok" if call.status == "denied" and not stands_refused(call, None) else call.status
+    if situation.switches:
+        situation = replace(situation, models=frozenset({call.response_model or call.request_model}))
     verdict = verdict_on(situation, tool, moment.at, status=status, error=error)
     mark = "" if moment.is_believed or verdict.outcome == "allowed" else UNBELIEVED
     return Recorded(call.pk, verdict.outcome, verdict.reason + mark, verdict.code)
@@ -89,3 +110,12 @@ def tell_load(
 ) -> Mapping[date, int]:
     """How often an agent took a person's time."""
     return asked_per_day(agent, since, until)
+
+
+@receiver(outcome_shifted, dispatch_uid="oversight.trip_on_fall")
+def trip_on_fall(
+    sender: type[OutcomeWatch], agent: Agent, shift: Shift, is_recovered: bool, **_: Any
+) -> None:
+    """What its runs come to got worse: where the limits of the agent say so, that stops it."""
+    if shift.is_worse:
+        trip_for_fall(agent.pk, shift.sentence(timezone.localdate()))

@@ -12,28 +12,22 @@ from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
 from typing import Annotated, Any, TypeVar
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
-from django.conf import settings
-from django.db import close_old_connections
-from django.http.request import split_domain_port, validate_host
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from apps.agents.directory import directory_of, fit_to_call, listed_agent
 from apps.agents.models import Agent
 from apps.agents.search import LONGEST_QUERY, Hit, search_agents
 from apps.agents.text import telling_words
-from apps.identity.access import act_through
 from apps.identity.audit import acting
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
-from apps.identity.services.keys import authenticate_key
 from apps.kit.errors import DomainError, InvalidInput, NotPermitted, NotSignedIn
-from apps.kit.rest.problems import MEDIA_TYPE, problem
+from apps.oversight.bare_door import asker, in_database, is_ours, refusal
 from apps.oversight.services.decisions import decide_on_call
 
 T = TypeVar("T")
@@ -184,26 +178,12 @@ async def _as_asker(ctx: Context[Any, Any], answer: Callable[[Principal], T]) ->
             return answer(actor)
 
     try:
-        return await _in_database(answered)
+        return await in_database(answered)
     except InvalidInput as error:
         told = "; ".join(f"{field}: {words}" for field, words in error.fields.items())
         raise ToolError(f"{error.message} {told}".strip()) from error
     except DomainError as error:
         raise ToolError(f"{error.code}: {error.message}") from error
-
-
-async def _in_database(work: Callable[[], T]) -> T:
-    """Run in a thread of this request, with the connection given back at the end."""
-
-    def worked() -> T:
-        close_old_connections()
-        try:
-            return work()
-        finally:
-            close_old_connections()
-
-    async with ThreadSensitiveContext():
-        return await sync_to_async(worked)()
 
 
 def make_server() -> MCPServer[Any]:
@@ -232,8 +212,8 @@ class RegistryDoor:
 
     async def __call__(self, scope: Scope, receive: Any, send: Callable[[Any], Awaitable[None]]) -> None:
         headers = {name: value.decode("latin1") for name, value in scope["headers"]}
-        if not _is_ours(headers):
-            await _refusal(NotPermitted("This address is not answered for another host or origin."))(
+        if not is_ours(headers):
+            await refusal(NotPermitted("This address is not answered for another host or origin."))(
                 scope, receive, send
             )
             return
@@ -241,28 +221,8 @@ class RegistryDoor:
             await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
             return
         try:
-            scope[ACTOR] = await _in_database(lambda: _asker(headers.get(b"authorization", "")))
+            scope[ACTOR] = await in_database(lambda: asker(headers.get(b"authorization", "")))
         except NotSignedIn as error:
-            await _refusal(error)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
             return
         await self._protocol(scope, receive, send)
-
-
-def _asker(authorization: str) -> Principal:
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise NotSignedIn("Send an API key: Authorization: Bearer chy_...", code="auth.required")
-    key = authenticate_key(token.strip())
-    return act_through(key.principal, key)
-
-
-def _is_ours(headers: dict[bytes, str]) -> bool:
-    """An allowed host, and no page of another origin: a browser must not be talked into asking for somebody."""
-    host, _ = split_domain_port(headers.get(b"host", ""))
-    return b"origin" not in headers and bool(host) and validate_host(host, settings.ALLOWED_HOSTS)
-
-
-def _refusal(error: DomainError) -> JSONResponse:
-    """The problem as RFC 9457 has it, as everywhere under the API."""
-    told = {"WWW-Authenticate": 'Bearer realm="chancery"'} if error.status == NotSignedIn.status else {}
-    return JSONResponse(problem(error), error.status, told, MEDIA_TYPE)

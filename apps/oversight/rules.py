@@ -1,16 +1,18 @@
 """May it do the next thing, and was what it did in order? Pure rules, first match ends it.
 
 Both questions read the same `Situation`, so that what is denied beforehand and what is called a violation
-afterwards cannot drift apart. Order: breaker, lifecycle state, certification, tool policy.
+afterwards cannot drift apart. Order: kill switch, breaker, lifecycle state, certification, tool policy.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from apps.agents.risk import needs_certification, tier_words
 from apps.agents.toolnames import ToolName
+from apps.oversight.kill_switches import Switch, widest_pulled
 
 STOPPED_STATES = {
     "suspended": "is suspended",
@@ -21,10 +23,19 @@ WORKING_STATES = frozenset({"production", "deprecated"})
 
 
 @dataclass(frozen=True)
+class Trial:
+    """An agent on trial after a reset: calls allowed in the last minute, and how many may be."""
+
+    calls: int
+    most_per_minute: int
+
+
+@dataclass(frozen=True)
 class Situation:
     """What is known of an agent at a moment. `allowed_tools` are written as `ToolName` writes them; None: no policy limits it.
 
-    `certified_until` comes from certifications that cover the agent's tier.
+    `certified_until` comes from certifications that cover the agent's tier; `models` are those it is answered by, looked up only
+    while a kill switch stops a model; `switches` those pulled now or lately; `trial` is told where a call is asked about.
     """
 
     name: str
@@ -35,6 +46,10 @@ class Situation:
     certified_until: datetime | None
     allowed_tools: frozenset[str] | None
     policy_version: int | None = None
+    team_id: UUID | None = None
+    models: frozenset[str] = frozenset()
+    switches: tuple[Switch, ...] = ()
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True)
@@ -56,12 +71,25 @@ class Verdict:
 
 def objection_to(situation: Situation, tool: ToolName, at: datetime) -> Objection | None:
     """The first rule that forbids `tool` at `at`; None when nothing does."""
-    return standing_objection(situation, at) or _policy(situation, tool)
+    return standing_objection(situation, at, tool) or _trial(situation) or _policy(situation, tool)
 
 
-def standing_objection(situation: Situation, at: datetime) -> Objection | None:
-    """What forbids the agent to do anything at all at `at`; None when nothing does."""
-    return _breaker(situation, at) or _state(situation) or _certification(situation, at)
+def standing_objection(situation: Situation, at: datetime, tool: ToolName | None = None) -> Objection | None:
+    """What forbids the agent to do anything at all, or to use this tool whatever its policy says; None when nothing does."""
+    return (
+        kill_switch_on(situation, tool, at)
+        or _breaker(situation, at)
+        or _state(situation)
+        or _certification(situation, at)
+    )
+
+
+def kill_switch_on(situation: Situation, tool: ToolName | None, at: datetime) -> Objection | None:
+    """The widest kill switch that stops this call; None when none does. `tool` None: whatever the tool."""
+    pulled = widest_pulled(situation.switches, situation.team_id, tool, situation.models, at)
+    if pulled is None:
+        return None
+    return Objection(f"kill_switch.{pulled.scope}", pulled.sentence)
 
 
 def objection_to_calling(situation: Situation, at: datetime) -> Objection | None:
@@ -88,6 +116,14 @@ def _breaker(situation: Situation, at: datetime) -> Objection | None:
     if situation.tripped_at is None or at < situation.tripped_at:
         return None
     return Objection("breaker.tripped", f"{situation.name} is stopped. {situation.trip_reason}")
+
+
+def _trial(situation: Situation) -> Objection | None:
+    trial = situation.trial
+    if trial is None or trial.calls < trial.most_per_minute:
+        return None
+    words = f"{situation.name} is on trial after a stop: at most {trial.most_per_minute} calls a minute."
+    return Objection("breaker.trial_limit", words)
 
 
 def _state(situation: Situation) -> Objection | None:

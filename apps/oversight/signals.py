@@ -5,4 +5,8 @@ from django.dispatch import Signal
 breaker_changed = Signal()
 """Sent inside the transaction with `agent` and `trip` when a breaker trips or is reset."""
 
-approval_changed = Signal()  # approval, what
+approval_changed = Signal()
+"""Sent inside the transaction with `approval` and `what` became of it when an approval changes."""
+
+drill_finished = Signal()
+"""Sent inside the transaction with `drill` when a drill of a stop has ended, passed or not."""

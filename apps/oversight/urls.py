@@ -1,16 +1,36 @@
 from django.urls import path
 
-from apps.oversight import blueprint_views, views
+from apps.oversight import blueprint_views, limit_views, stop_views, switch_views, views
 
 app_name = "oversight"
 agent = "agents/<uuid:agent_id>"
 blueprint = "blueprints/<uuid:blueprint_id>"
+trip = "stops/<uuid:trip_id>"
+switch = "kill-switches/<uuid:switch_id>"
 urlpatterns = [
     path(f"{agent}/tools/", views.agent_tools, name="agent-tools"),
     path(f"{agent}/tools/panel/", views.agent_panel, name="agent-panel"),
     path(f"{agent}/tools/policy/", views.policy_edit, name="policy"),
-    path(f"{agent}/breaker/trip/", views.breaker_trip, name="breaker-trip"),
-    path(f"{agent}/breaker/reset/", views.breaker_reset, name="breaker-reset"),
+    path(f"{agent}/breaker/", stop_views.agent_stop, name="agent-stop"),
+    path(f"{agent}/breaker/trip/", stop_views.breaker_trip, name="breaker-trip"),
+    path(f"{agent}/breaker/reset/", stop_views.breaker_reset, name="breaker-reset"),
+    path(f"{agent}/breaker/confirm/", stop_views.breaker_confirm, name="breaker-confirm"),
+    path(f"{agent}/breaker/decline/", stop_views.breaker_decline, name="breaker-decline"),
+    path(f"{agent}/breaker/limits/<slug:cause>/", limit_views.limit_of_agent, name="limit-of-agent"),
+    path(f"{agent}/drill/", limit_views.drill_start, name="drill-start"),
+    path("stops/", stop_views.stops, name="stops"),
+    path("stops/limits/", limit_views.limits, name="limits"),
+    path("stops/limits/fleet/<slug:cause>/", limit_views.limit_of_fleet, name="limit-of-fleet"),
+    path("stops/limits/tiers/<int:tier>/<slug:cause>/", limit_views.limit_of_tier, name="limit-of-tier"),
+    path("stops/drills/", limit_views.drills, name="drills"),
+    path("stops/points/", switch_views.points, name="points"),
+    path(f"{trip}/", stop_views.trip_detail, name="trip"),
+    path(f"{trip}/containment/", stop_views.trip_containment, name="trip-containment"),
+    path(f"{trip}/review/", stop_views.trip_review, name="trip-review"),
+    path(f"{trip}/take-along/", stop_views.trip_along, name="trip-along"),
+    path("kill-switches/", switch_views.kill_switches, name="kill-switches"),
+    path(f"{switch}/", switch_views.kill_switch, name="kill-switch"),
+    path(f"{switch}/release/", switch_views.kill_switch_release, name="kill-switch-release"),
     path(f"{blueprint}/tools/", blueprint_views.blueprint_tools, name="blueprint"),
     path(f"{blueprint}/tools/panel/", blueprint_views.blueprint_panel, name="blueprint-panel"),
     path(f"{blueprint}/tools/policy/", blueprint_views.blueprint_policy, name="blueprint-policy"),

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.agents.access import may, require_for
 from apps.agents.models import Agent
@@ -18,10 +17,11 @@ from apps.identity.pages import PageRequest, page
 from apps.identity.roles import Permission
 from apps.kit.errors import DomainError
 from apps.kit.ui.problems_in_forms import show_problem
+from apps.oversight.drilling import due_of
+from apps.oversight.excesses import limits_for
 from apps.oversight.forms import ToolPolicyForm
-from apps.oversight.models import ToolPolicy
+from apps.oversight.models import BreakerTrip, ToolPolicy
 from apps.oversight.queries import tool_rows
-from apps.oversight.services.breaker import reset_breaker, trip_breaker
 from apps.oversight.services.policies import set_tool_policy
 
 
@@ -71,42 +71,18 @@ def policy_edit(request: PageRequest, agent_id: UUID) -> HttpResponse:
     )
 
 
-@require_POST
-@page(Permission.BREAKER_TRIP)
-def breaker_trip(request: PageRequest, agent_id: UUID) -> HttpResponse:
-    agent = visible_agent(request, agent_id)
-    return _after(request, agent, trip_breaker, f"{agent.name} is stopped.")
-
-
-@require_POST
-@page(Permission.BREAKER_RESET)
-def breaker_reset(request: PageRequest, agent_id: UUID) -> HttpResponse:
-    agent = visible_agent(request, agent_id)
-    return _after(request, agent, reset_breaker, f"{agent.name} may act again.")
-
-
-def _after(request: PageRequest, agent: Agent, act: object, done: str) -> HttpResponse:
-    try:
-        act(agent, reason=request.POST.get("reason", ""), actor=request.actor)  # type: ignore[operator]
-    except DomainError as error:
-        context = _tools(request, agent) | {"refusal": error}
-        return render(request, "oversight/agent_tools.html", context, status=error.status)
-    messages.success(request, done)
-    return redirect("oversight:agent-tools", agent.pk)
-
-
 def _tools(request: PageRequest, agent: Agent) -> dict[str, object]:
     return {
         "agent": agent,
         "rows": tool_rows(agent),
         "policy": ToolPolicy.objects.limiting().select_related("updated_by").filter(agent=agent).first(),
-        "trips": agent.breaker_trips.select_related("tripped_by", "reset_by")[:10],
+        "trips": agent.breaker_trips.select_related("tripped_by", "reset_by", "reset_requested_by")[:6],
         "decisions": agent.decisions.select_related("asked_by")[:12],
-        "threshold": settings.BREAKER_THRESHOLD,
-        "window_min": settings.BREAKER_WINDOW.total_seconds() / 60,
+        "limits": [(BreakerTrip.Cause(cause).label, one) for cause, one in limits_for(agent).items()],
+        "drill": agent.drills.select_related("started_by").first(),
+        "drill_due": due_of(agent),
         "may_edit": may(request.actor, Permission.POLICY_EDIT, agent),
-        "may_trip": may(request.actor, Permission.BREAKER_TRIP, agent),
-        "may_reset": may(request.actor, Permission.BREAKER_RESET, agent),
+        "may_drill": may(request.actor, Permission.DRILLS_START, agent),
     }
 
 

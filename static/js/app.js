@@ -123,12 +123,17 @@
     r: () => one("[data-key=r]")?.focus(),
     m: () => one("[data-key=m]")?.focus(),
   };
+  let chordBegan = -Infinity;
   const typing = (target) => target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); return; }
     if (event.target.closest?.("#palette")) { paletteKey(event); return; }
     const off = event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off";
     if (off || typing(event.target) || one("dialog:modal")) return;
+    // g, then s: the stop of the agent this page is about; it opens the dialog, which asks why.
+    const isChord = event.key === "s" && event.timeStamp - chordBegan < 1500;
+    chordBegan = event.key === "g" ? event.timeStamp : -Infinity;
+    if (isChord) { event.preventDefault(); one("[data-chord=gs]")?.click(); return; }
     const act = keys[event.key];
     if (act) { event.preventDefault(); act(); }
   });
@@ -136,7 +141,8 @@
   document.addEventListener("click", (event) => {
     const hit = (selector) => event.target.closest(selector);
     const opener = hit("[data-open]");
-    if (opener) one(`#${CSS.escape(opener.dataset.open)}`)?.showModal();
+    const opened = opener && one(`#${CSS.escape(opener.dataset.open)}`);
+    if (opened) { event.preventDefault(); opened.showModal(); }
     if (hit("[data-close]")) hit("dialog")?.close();
     if (hit("[data-dismiss]")) hit("[data-toast]")?.remove();
     if (hit("[data-keys-toggle]")) switchKeys(hit("[data-keys-toggle]"));

@@ -45,7 +45,21 @@ from apps.compliance.models import BlueprintCertification, Certification, Findin
 from apps.compliance.services.findings import FindingDraft, raise_finding
 from apps.identity.models import ApiKey, LedgerEntry, Principal, WebhookDelivery, WebhookEndpoint
 from apps.identity.roles import Role
-from apps.oversight.models import Decision
+from apps.kit.ids import new_id
+from apps.oversight.models import (
+    AgentBudget,
+    Approval,
+    BreakerTrip,
+    ContainmentOrder,
+    Decision,
+    Drill,
+    KillSwitch,
+    LevelSetting,
+    Policy,
+    PolicyExample,
+    PolicyVersion,
+    StandingApproval,
+)
 from tests import factories
 
 PEOPLE = (
@@ -113,7 +127,10 @@ class World:
             "blueprint_id": self.record["blueprints"], "grant_id": self.record["grants"], "role_id": self.actors["viewer"].roles.values_list("pk", flat=True)[0],
             "policy_id": self.record["risk-policies"],
             "at": 0, "conversation": self.call.conversation_id, "number": 1, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
-            "connector_id": self.record["connectors"], "alert_id": self.record["alerts"], "of": "spans", "erasure_id": self.record["erasures"],
+            "connector_id": self.record["connectors"], "trip_id": self.record["trips"], "switch_id": self.record["switches"], "cause": "errors", "tier": 3,
+            "level_id": self.record["levels"], "budget_id": self.record["budgets"], "example_id": self.record["examples"],
+            "approval_id": self.record["approvals"], "standing_id": self.record["standing-approvals"],
+            "alert_id": self.record["alerts"], "of": "spans", "erasure_id": self.record["erasures"],
         }  # fmt: skip
         if route.startswith("blueprints/"):
             values |= {
@@ -124,6 +141,8 @@ class World:
             values["pk"] = self.record["blueprint-grants"]
         if route.startswith("api/v1/blueprints/<uuid:blueprint_id>/certifications"):
             values["pk"] = self.record["blueprint-certifications"]
+        if "policies/<uuid:policy_id>" in route and "risk" not in route:
+            values["policy_id"] = self.record["policies"]
         if route.startswith("custom-fields/"):
             values["key"] = self.record["custom-fields"]
         if route.startswith("catalogue/"):
@@ -224,9 +243,10 @@ def make_record(agent: Agent) -> dict[str, Any]:
         state="ready", reason="Asked for", asked_by=agent.owner, digests=["0" * 40]
     )
     seen = {"tool": "export", "argument": "id", "field": "result.id", "server": "", "of": "conversation"}
+    stops = make_stops(agent)
     rule = {"within_s": 60, "observed": seen, "condition": {"test": "exists"}}
     ReadBack.objects.create(tool=tool, number=1, rule=rule, declared_by=agent.owner)
-    return {
+    return stops | make_control(agent) | {
         "alerts": alert.pk, "erasures": erasure.pk,
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
@@ -239,6 +259,57 @@ def make_record(agent: Agent) -> dict[str, Any]:
         "discoveries": make_candidate(agent).pk,
         "risk-policies": RiskPolicy.objects.create(name="Draft", rules=STANDARD.as_json(), created_by=agent.owner).pk,
     }  # fmt: skip
+
+
+def make_control(agent: Agent) -> dict[str, Any]:
+    """A policy with a draft, an example, a level, a budget, a call that waits, a consent."""
+    by, now = agent.owner, timezone.now()
+    policy = Policy.objects.create(slug="cap", name="Cap", team=agent.team)
+    text = "forbid(principal, action, resource);"
+    PolicyVersion.objects.create(
+        policy=policy, number=1, text=text, effect="forbid", outcome="deny", digest="0" * 64, author=by
+    )
+    example = PolicyExample.objects.create(
+        policy=policy, name="One", question={"tool": "lookup_order"}, expected="deny", created_by=by
+    )
+    level = LevelSetting.objects.create(agent=agent, level="notified", reason="We watch.", set_by=by)
+    budget = AgentBudget.objects.create(agent=agent, kind="calls", most=10, window_s=3600, set_by=by)
+    approval = Approval.objects.create(
+        agent=agent, requested_by=agent.principal, decision_id=new_id(), tool_name="lookup_order", digest="0" * 64, code="x",
+        reason="Waits.", expires_at=now + timedelta(hours=1),
+    )  # fmt: skip
+    standing = StandingApproval.objects.create(
+        agent=agent,
+        tool_name="lookup_order",
+        most_calls=5,
+        until=now + timedelta(days=1),
+        reason="Small.",
+        given_by=by,
+    )
+    return {
+        "policies": policy.pk, "examples": example.pk, "levels": level.pk, "budgets": budget.pk, "approvals": approval.pk,
+        "standing-approvals": standing.pk,
+    }  # fmt: skip
+
+
+def make_stops(agent: Agent) -> dict[str, Any]:
+    """A stop that has ended, a kill switch of the agent's team that was released, a drill."""
+    now, by = timezone.now(), agent.owner
+    trip = BreakerTrip.objects.create(
+        agent=agent, cause="person", reason="Odd", tripped_at=now, tripped_by=by, reset_at=now, reset_by=by
+    )
+    switch = KillSwitch.objects.create(
+        scope="team",
+        team=agent.team,
+        reason="Odd",
+        pulled_at=now,
+        pulled_by=by,
+        released_at=now,
+        released_by=by,
+    )
+    order = ContainmentOrder.objects.create(kind="drill", scope="agent", agent=agent, reason="Odd", at=now)
+    drill = Drill.objects.create(agent=agent, order=order, state="production", started_at=now, started_by=by)
+    return {"trips": trip.pk, "switches": switch.pk, "kill-switches": switch.pk, "drills": drill.pk}
 
 
 def make_webhook(agent: Agent) -> WebhookEndpoint:

@@ -238,9 +238,11 @@ def test_stopping_a_blueprint_stops_every_instance_and_says_of_each(curator: Pri
     }
     assert told_of(first, "oversight.breaker.tripped")["source"] == "Branch teller"
     with pytest.raises(NotPermitted):
-        reset_blueprint(blueprint, actor=operator, reason="Fixed")
-    assert told(reset_blueprint(blueprint, actor=admin, reason="Fixed").results) == {"done": 3}
-    assert set(Agent.objects.values_list("breaker_state", flat=True)) == {"armed"}
+        reset_blueprint(blueprint, actor=operator, reason="Fixed", corrective_action="A patch")
+    assert told(
+        reset_blueprint(blueprint, actor=admin, reason="Fixed", corrective_action="A patch").results
+    ) == {"done": 3}
+    assert set(Agent.objects.values_list("breaker_state", flat=True)) == {"on_trial"}
 
 
 class TestCertification:

@@ -26,14 +26,14 @@ SERVICES = sorted(
 NOBODY_ACTS = {
     "resolve_agents", "standings_of", "record_tool_uses", "record_model_uses", "take_back_tool_uses", "observe_tools", "observe_models",  # telemetry
     "index_words", "index_missing", "told_of", "refresh_vectors", "count_terms", "progress",  # the worker
-    "mark_seen", "record_verdicts", "refuse_calls", "stand_gravest", "trip_if_over",  # rules, in the pipeline's transaction
-    "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tiers", "follow_departures", "raise_findings",  # the clock
+    "mark_seen", "record_verdicts", "refuse_calls", "stand_gravest", "trip_those_over", "trip_for_fall", "end_trials",  # rules, in the pipeline's transaction
+    "expire_approvals", "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tiers", "follow_departures", "raise_findings",  # the clock
     "close_findings", "raise_fall", "close_recovered",  # likewise, when outcomes change
     "check_request", "refresh_status", "clean_tools",  # steps and consequences of a certification
     "standing_policy", "hold_policy", "under_standing_policy", "read_facts",  # steps of what writes a tier
     "read_fleet", "recalculate", "advance_recalculation", "stalled_recalculation", "enqueue_recalculation",  # the worker
     "write_breaker", "write_certified_until",  # columns, for the service that acted
-    "lock_agent", "lock_agents", "require_on_record", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
+    "entry_of", "seal_decisions", "leaves_between", "find_seal", "lock_agent", "lock_agents", "require_on_record", "save_agent", "tier_change", "new_agent", "record_acts",  # steps of a service
     "lock_blueprint", "lock_instances", "results_of", "record_problems", "grant_problems", "told_of_grant",  # likewise
     "write_edits", "settle_item", "import_rows",  # steps of a job, which acts for whoever began it
     "advance_job", "run_job", "stalled_jobs", "enqueue", "remind_owners", "keep_snapshot", "plan_mails", "wake_mailer", "send_waiting_mails",  # the worker and the clock
@@ -41,6 +41,9 @@ NOBODY_ACTS = {
     "push_changes", "fan_out", "send_due", "forget_deliveries", "payload", "deliveries_of",  # the worker; no act
     "bootstrap_administrator",  # the console, before anybody exists
     "values_in", "tool_of", "grant_in", "target_of",  # no act
+    "issue_order", "issue_orders", "tell_points", "number_orders", "note_acknowledgements", "forget_points", "require_action",  # steps and the worker
+    "end_trials_of", "keys_of", "trip_of", "suspend_principals", "restore_principals", "needs_two", "trials_over_by_time",  # likewise
+    "calls_on_trial", "reset_detail", "finish_drills", "finish_drill", "check_drills", "close_drilled",  # likewise
     "authenticate_key", "hash_of", "system_principal", "canonical", "jsonable", "makeup_of", "nodes_of",  # no act
 }  # fmt: skip
 LONGEST_FUNCTION = 45

@@ -120,12 +120,24 @@ def test_an_unknown_agent_is_noticed_adopted_certified_released_and_stopped(page
     page.goto(record)
     expect(page.get_by_text("Stopped. All tool calls are refused.")).to_be_visible()
 
-    page.goto(f"{record}tools/")
+    page.get_by_role("link", name="See the stop").click()
+    expect(page.locator("#containment")).to_contain_text("Contained.", timeout=5000)
+    expect(page.get_by_role("row", name=re.compile("export_customers"))).to_have_count(5)
     page.get_by_role("button", name="Reset breaker…").click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Reason").fill("The export tool was removed.")
+    dialog.get_by_label("Corrective action").fill("The export tool was removed")
+    dialog.get_by_label("Reason").fill("It was a slip.")
     dialog.get_by_role("button", name="Reset breaker").click()
-    expect(page.locator(".docket")).to_contain_text("Armed")
+    expect(page.locator(".docket")).to_contain_text("On trial")
+
+    page.goto(record)
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    dialog = page.get_by_role("dialog", name="Trip breaker")
+    dialog.get_by_label("Reason").fill("Once more by hand.")
+    dialog.get_by_role("button", name="Trip breaker").click()
+    expect(page.locator(".docket")).to_contain_text("Tripped")
+    expect(page.locator("#containment")).to_contain_text("Contained.", timeout=5000)
 
     page.goto("/ledger/")
     for words in (

@@ -15,9 +15,14 @@ from apps.agents.services.grants import GrantRequest, grant_tool, revoke_grant
 from apps.identity.models import LedgerEntry, Principal
 from apps.identity.roles import Role
 from apps.oversight.models import Decision, Policy
-from apps.oversight.services.breaker import reset_breaker, trip_breaker
+from apps.oversight.services.breaker import trip_breaker
 from apps.oversight.services.control import LevelChoice, set_budget, set_level, set_mode
 from apps.oversight.services.decisions import Question, decide
+from apps.oversight.services.kill_switches import (
+    SwitchRequest,
+    pull_kill_switch,
+    release_kill_switch,
+)
 from apps.oversight.services.policy_versions import (
     NewPolicy,
     Wording,
@@ -26,6 +31,7 @@ from apps.oversight.services.policy_versions import (
     review_version,
     set_policy_mode,
 )
+from apps.oversight.services.resets import reset_breaker
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +92,7 @@ def test_every_change_of_the_record_counts_from_the_next_question_on(
     assert ask(agent).outcome == "allow"
     trip_breaker(agent, actor=admin, reason="Strange.")
     assert ask(agent).code == "breaker.tripped"
-    reset_breaker(agent, actor=admin, reason="Looked at it.")
+    reset_breaker(agent, actor=admin, reason="Looked at it.", corrective_action="Fixed.")
     assert ask(agent).outcome == "allow"
     set_mode(agent, "enforce", actor=admin, reason="Ready.")
     assert ask(agent).code == "grant.missing"
@@ -96,6 +102,11 @@ def test_every_change_of_the_record_counts_from_the_next_question_on(
     assert ask(agent, arguments={"amount": 101}).code == "policy.matched"
     assert ask(agent, arguments={"amount": 99}).outcome == "allow"
     set_level(LevelChoice("notified", "We watch.", agent=agent, tool="pay/refund"), actor=admin)
+    assert ask(agent, arguments={"amount": 99}).outcome == "notify"
+    switch = pull_kill_switch(SwitchRequest("tool", "pay/*"), actor=admin, reason="Odd payments.")
+    assert ask(agent, arguments={"amount": 99}).code == "kill_switch.tool"
+    assert ask(agent, "other").outcome == "deny", "not granted, in mode enforce"
+    release_kill_switch(switch, actor=admin, reason="Looked.", corrective_action="Patched.")
     assert ask(agent, arguments={"amount": 99}).outcome == "notify"
     revoke_grant(grant, actor=admin, reason="Over.")
     assert ask(agent, arguments={"amount": 99}).code == "grant.missing"

@@ -19,8 +19,9 @@ from apps.identity.models import Principal
 from apps.identity.roles import Role
 from apps.lifecycle.services.moves import move_agent
 from apps.oversight.models import BreakerTrip
-from apps.oversight.services.breaker import reset_breaker, trip_breaker
+from apps.oversight.services.breaker import trip_breaker
 from apps.oversight.services.policies import drop_tool_policy, set_tool_policy
+from apps.oversight.services.resets import reset_breaker
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +87,7 @@ def test_a_call_made_while_stopped_and_told_after_the_reset_is_a_violation(
 ) -> None:
     trip_breaker(agent, actor=administrator, reason="Odd answers.")
     during = timezone.now()
-    reset_breaker(agent, actor=administrator, reason="Mended.")
+    reset_breaker(agent, actor=administrator, reason="Mended.", corrective_action="A patch")
     call = report(agent, during)
     assert (call.outcome, call.outcome_code) == ("violation", "breaker.tripped")
     assert "Odd answers." in call.outcome_reason
@@ -107,7 +108,7 @@ def test_violations_before_a_reset_do_not_count_after_it(agent: Agent, administr
     set_tool_policy(agent, ["beta"], actor=administrator)
     before = timezone.now()
     trip_breaker(agent, actor=administrator, reason="Odd.")
-    reset_breaker(agent, actor=administrator, reason="Mended.")
+    reset_breaker(agent, actor=administrator, reason="Mended.", corrective_action="A patch")
     for _ in range(6):
         assert report(agent, before).outcome == "violation"
     assert not BreakerTrip.objects.filter(reset_at=None).exists()
@@ -119,7 +120,7 @@ def test_violations_before_a_reset_do_not_count_after_it(agent: Agent, administr
 def test_backdated_violations_do_count_after_a_reset(agent: Agent, administrator: Principal) -> None:
     set_tool_policy(agent, ["beta"], actor=administrator)
     trip_breaker(agent, actor=administrator, reason="Odd.")
-    reset_breaker(agent, actor=administrator, reason="Mended.")
+    reset_breaker(agent, actor=administrator, reason="Mended.", corrective_action="A patch")
     a_while_ago = timezone.now() - timedelta(minutes=30)
     BreakerTrip.objects.update(tripped_at=a_while_ago, reset_at=a_while_ago)
     for _ in range(5):

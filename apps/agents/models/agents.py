@@ -57,6 +57,7 @@ class State(models.TextChoices):
 class BreakerState(models.TextChoices):
     ARMED = "armed", "Armed"
     TRIPPED = "tripped", "Tripped"
+    ON_TRIAL = "on_trial", "On trial"
 
 
 class Environment(models.TextChoices):

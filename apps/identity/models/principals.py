@@ -42,6 +42,9 @@ class Principal(models.Model):
     name = models.CharField(max_length=200)
     team = models.ForeignKey(Team, on_delete=models.PROTECT, null=True, blank=True, related_name="principals")
     is_active = models.BooleanField(default=True)
+    suspended_at = models.DateTimeField(
+        null=True, blank=True, help_text="Its keys open nothing but asking and reporting since then."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     is_authenticated = True  # what Django REST framework asks of whoever makes a request

@@ -48,6 +48,7 @@ class KeyRequest:
 def mint_key(principal: Principal, request: KeyRequest, *, actor: Principal) -> MintedKey:
     """Make a key for `principal`; the token is in the answer and nowhere else."""
     require(actor, Permission.KEYS_MANAGE, principal.team_id)
+    _require_unsuspended(principal)
     expires_at = request.expires_at or timezone.now() + timedelta(days=90)
     _check(request, principal, expires_at)
     prefix, secret = secrets.token_hex(5), secrets.token_urlsafe(32)
@@ -118,6 +119,13 @@ def authenticate_key(token: str) -> ApiKey:
 
 def hash_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
+
+
+def _require_unsuspended(principal: Principal) -> None:
+    """Read anew and shared with whoever suspends: no key may be made while that goes on."""
+    known = Principal.objects.select_for_update(of=("self",), no_key=True).get(pk=principal.pk)
+    if known.suspended_at is not None:
+        raise Conflict(f"{known.name} is stopped; its keys are suspended.", code="identity.key.suspended")
 
 
 def _touch(key: ApiKey) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
+
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.utils import timezone
@@ -44,3 +48,13 @@ def end_sessions(principal: Principal, *, actor: Principal) -> int:
     running = Session.objects.filter(expire_date__gt=timezone.now()).iterator(chunk_size=500)
     theirs = [one.pk for one in running if one.get_decoded().get("_auth_user_id") == str(person.pk)]
     return Session.objects.filter(pk__in=theirs).delete()[0]
+
+
+def suspend_principals(ids: Collection[UUID], *, at: datetime) -> None:
+    """Their keys open nothing but asking and reporting from now on. A step of the act that stops them; one query."""
+    Principal.objects.filter(pk__in=ids, suspended_at=None).update(suspended_at=at)
+
+
+def restore_principals(ids: Collection[UUID]) -> None:
+    """The end of a suspension. A step of the act that lets them act again; one query."""
+    Principal.objects.filter(pk__in=ids).update(suspended_at=None)

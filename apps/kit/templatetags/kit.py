@@ -7,7 +7,7 @@ Marks (a shape and a word)
   {% tier agent.tier %}  {% tier 3 "3 of 4" %}                    bars, number, word; None: not assessed
   {% state agent.state %}                                         disc that fills as the agent goes live
   {% seal cert.expires_at revoked=False long=True %}              whole, due, broken, dashed; days left
-  {% breaker agent.breaker_state %}                               Armed or Tripped (bool or word)
+  {% breaker agent.breaker_state %}                               Armed, Tripped or On trial (bool or word)
   {% actor_icon entry.actor.kind %}                               human, agent, service
   {% check "passes" %}                                            passes, fails, unknown, na, upcoming
   {% effect call.effect %}                                        verified, failed, unknown; did it happen?

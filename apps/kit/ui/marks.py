@@ -171,9 +171,11 @@ def _since(days: int) -> str:
 
 
 def breaker(tripped: bool | str) -> SafeString:
-    """The circuit breaker: Armed lets calls through, Tripped refuses them all."""
+    """The circuit breaker: Armed lets calls through, Tripped refuses them all, On trial lets few through after a reset."""
     if tripped in (True, "tripped"):
         return mark("brk-tripped", "Tripped", "mk-stop")
+    if tripped == "on_trial":
+        return mark("brk-trial", "On trial")
     return mark("brk-armed", "Armed", "mk-off")
 
 

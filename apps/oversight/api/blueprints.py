@@ -22,6 +22,7 @@ from apps.identity.roles import Permission
 from apps.kit.errors import NotFound
 from apps.kit.rest.etags import check_if_match, etag_of
 from apps.kit.rest.reading import body_of
+from apps.oversight.api.breaker import ResetWrite
 from apps.oversight.models import BlueprintPolicy
 from apps.oversight.services.blueprints import reset_blueprint, set_blueprint_policy, stop_blueprint
 
@@ -77,23 +78,28 @@ class BlueprintStopView(APIView):
     @extend_schema(request=ReasonWrite, responses=ActAnswer)
     @idempotent
     def post(self, request: Request, blueprint_id: UUID) -> Response:
-        return _done(request, blueprint_id, stop_blueprint)
+        return _done(request, blueprint_id, ReasonWrite, stop_blueprint)
 
 
 class BlueprintResetView(APIView):
-    """Let every stopped instance act again."""
+    """Let every stopped instance act again, on trial. Those of tier 4 are reset one by one, by two."""
 
     permissions = {"POST": Permission.BREAKER_RESET}
 
-    @extend_schema(request=ReasonWrite, responses=ActAnswer)
+    @extend_schema(request=ResetWrite, responses=ActAnswer)
     @idempotent
     def post(self, request: Request, blueprint_id: UUID) -> Response:
-        return _done(request, blueprint_id, reset_blueprint)
+        return _done(request, blueprint_id, ResetWrite, reset_blueprint)
 
 
-def _done(request: Request, blueprint_id: UUID, act: Callable[..., BlueprintAct]) -> Response:
+def _done(
+    request: Request,
+    blueprint_id: UUID,
+    shape: type[serializers.Serializer[object]],
+    act: Callable[..., BlueprintAct],
+) -> Response:
     found = blueprint_for(request, blueprint_id)
-    return answer_of(act(found, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request)))
+    return answer_of(act(found, **body_of(request, shape), actor=actor_of(request)))
 
 
 def _policy(request: Request, blueprint_id: UUID) -> BlueprintPolicy | None:

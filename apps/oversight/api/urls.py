@@ -1,15 +1,30 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.oversight.api import approvals, blueprints, control, policies, views
+from apps.oversight.api import (
+    approvals,
+    blueprints,
+    breaker,
+    control,
+    drills,
+    enforcement,
+    kill_switches,
+    limits,
+    policies,
+    views,
+)
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("decisions", views.DecisionViewSet, "decisions")
 router.register("policies", policies.PolicyViewSet, "policies")
 router.register("approvals", approvals.ApprovalViewSet, "approvals")
 router.register("standing-approvals", approvals.StandingViewSet, "standing-approvals")
+router.register("kill-switches", kill_switches.KillSwitchViewSet, "kill-switches")
+router.register("drills", drills.DrillViewSet, "drills")
+router.register("enforcement/points", enforcement.PointViewSet, "enforcement-points")
 agent = "agents/<uuid:agent_id>"
 blueprint = "blueprints/<uuid:blueprint_id>"
+trip = "breaker-trips/<uuid:trip_id>"
 version = "policies/<uuid:policy_id>/versions/<int:number>"
 urlpatterns = [
     path("policies/kinds", policies.KindsView.as_view(), name="policy-kinds"),
@@ -31,7 +46,32 @@ urlpatterns = [
     path(f"{blueprint}/stop", blueprints.BlueprintStopView.as_view(), name="blueprint-stop"),
     path(f"{blueprint}/reset", blueprints.BlueprintResetView.as_view(), name="blueprint-reset"),
     path(f"{agent}/tool-policy", views.ToolPolicyView.as_view(), name="agent-tool-policy"),
-    path(f"{agent}/breaker", views.BreakerView.as_view(), name="agent-breaker"),
-    path(f"{agent}/breaker/trip", views.BreakerTripView.as_view(), name="agent-breaker-trip"),
-    path(f"{agent}/breaker/reset", views.BreakerResetView.as_view(), name="agent-breaker-reset"),
+    path(f"{agent}/breaker", breaker.BreakerView.as_view(), name="agent-breaker"),
+    path(f"{agent}/breaker/trip", breaker.BreakerTripView.as_view(), name="agent-breaker-trip"),
+    path(f"{agent}/breaker/reset", breaker.BreakerResetView.as_view(), name="agent-breaker-reset"),
+    path(
+        f"{agent}/breaker/reset/confirm", breaker.BreakerConfirmView.as_view(), name="agent-breaker-confirm"
+    ),
+    path(
+        f"{agent}/breaker/reset/decline", breaker.BreakerDeclineView.as_view(), name="agent-breaker-decline"
+    ),
+    path(f"{agent}/breaker/limits/<slug:cause>", limits.AgentLimitView.as_view(), name="agent-breaker-limit"),
+    path(f"{agent}/drills", drills.DrillStartView.as_view(), name="agent-drills"),
+    path(trip, breaker.TripView.as_view(), name="breaker-trip"),
+    path(f"{trip}/review", breaker.TripReviewView.as_view(), name="breaker-trip-review"),
+    path(f"{trip}/take-along", breaker.TripAlongView.as_view(), name="breaker-trip-along"),
+    path("breaker-limits", limits.RulesView.as_view(), name="breaker-limits"),
+    path("breaker-limits/fleet/<slug:cause>", limits.FleetLimitView.as_view(), name="breaker-limit-fleet"),
+    path(
+        "breaker-limits/tiers/<int:tier>/<slug:cause>",
+        limits.TierLimitView.as_view(),
+        name="breaker-limit-tier",
+    ),
+    path("enforcement/heartbeats", enforcement.HeartbeatView.as_view(), name="enforcement-heartbeats"),
+    path("enforcement/orders", enforcement.OrdersView.as_view(), name="enforcement-orders"),
+    path(
+        "enforcement/acknowledgements",
+        enforcement.AcknowledgementsView.as_view(),
+        name="enforcement-acknowledgements",
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Policies, decisions and the breaker over REST."""
+"""Policies and decisions over REST."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ from apps.agents.api.serializers import AgentRef
 from apps.agents.models import Agent, DataClass
 from apps.agents.toolnames import LONGEST
 from apps.identity.api.actor import actor_of
-from apps.identity.api.idempotency import idempotent
 from apps.identity.api.serializers import PrincipalRef, ReasonWrite
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.kit.errors import NotFound
 from apps.kit.rest.etags import check_if_match, etag_of
 from apps.kit.rest.reading import body_of
-from apps.oversight.models import BreakerTrip, Decision, ToolPolicy
-from apps.oversight.services.breaker import reset_breaker, trip_breaker
+from apps.oversight.models import Decision, ToolPolicy
 from apps.oversight.services.decisions import Question, decide
 from apps.oversight.services.policies import drop_tool_policy, set_tool_policy
 
@@ -44,25 +42,6 @@ class ToolPolicyWrite(serializers.Serializer[ToolPolicy]):
 
     allowed_tools = serializers.ListField(child=serializers.CharField(max_length=LONGEST), max_length=500)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
-
-
-class TripSerializer(serializers.ModelSerializer[BreakerTrip]):
-    tripped_by = PrincipalRef(read_only=True)
-    reset_by = PrincipalRef(read_only=True, allow_null=True)
-
-    class Meta:
-        model = BreakerTrip
-        fields = [
-            "id", "cause", "reason", "violations", "threshold", "window_s", "call_ids", "tripped_at",
-            "tripped_by", "reset_at", "reset_by", "reset_reason",
-        ]  # fmt: skip
-
-
-class BreakerAnswer(serializers.Serializer[object]):
-    """`state` is armed or tripped; `trips` the last 20, newest first."""
-
-    state = serializers.CharField()
-    trips = TripSerializer(many=True)
 
 
 class QuestionWrite(serializers.Serializer[Question]):
@@ -187,42 +166,6 @@ class ToolPolicyView(APIView):
         return Response(status=204)
 
 
-class BreakerView(APIView):
-    """Whether an agent is stopped, and why it was."""
-
-    permissions = {"GET": Permission.AGENTS_VIEW}
-
-    @extend_schema(responses=BreakerAnswer)
-    def get(self, request: Request, agent_id: UUID) -> Response:
-        return _breaker(agent_for(request, agent_id))
-
-
-class BreakerTripView(APIView):
-    """Stop an agent."""
-
-    permissions = {"POST": Permission.BREAKER_TRIP}
-
-    @extend_schema(request=ReasonWrite, responses=BreakerAnswer)
-    @idempotent
-    def post(self, request: Request, agent_id: UUID) -> Response:
-        agent = agent_for(request, agent_id)
-        trip_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request))
-        return _breaker(agent_for(request, agent_id))
-
-
-class BreakerResetView(APIView):
-    """Let a stopped agent act again."""
-
-    permissions = {"POST": Permission.BREAKER_RESET}
-
-    @extend_schema(request=ReasonWrite, responses=BreakerAnswer)
-    @idempotent
-    def post(self, request: Request, agent_id: UUID) -> Response:
-        agent = agent_for(request, agent_id)
-        reset_breaker(agent, reason=body_of(request, ReasonWrite)["reason"], actor=actor_of(request))
-        return _breaker(agent_for(request, agent_id))
-
-
 def _agent_asked_about(request: Request, name: str | None) -> Agent:
     visible = Agent.objects.visible_to(actor_of(request), Permission.DECISIONS_ASK)
     if name is None:
@@ -241,8 +184,3 @@ def _policy_of(agent: Agent) -> ToolPolicy:
 
 def _policy(policy: ToolPolicy) -> Response:
     return Response(ToolPolicySerializer(policy).data, headers={"ETag": etag_of(policy)})
-
-
-def _breaker(agent: Agent) -> Response:
-    trips = agent.breaker_trips.select_related("tripped_by", "reset_by")[:20]
-    return Response(BreakerAnswer({"state": agent.breaker_state, "trips": trips}).data)

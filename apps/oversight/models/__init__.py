@@ -1,14 +1,16 @@
-"""What agents may do: policies, levels, decisions given, approvals, breaker trips."""
+"""What agents may do: policies, levels, decisions given, approvals, stops and their limits, kill switches, containment."""
 
 from apps.oversight.models.approvals import Approval, ApprovalNote, ApprovalVote, StandingApproval
-from apps.oversight.models.breaker import BreakerTrip
+from apps.oversight.models.breaker import BreakerRule, BreakerTrip
+from apps.oversight.models.containment import Acknowledgement, ContainmentOrder, Drill, EnforcementPoint
 from apps.oversight.models.control import AgentBudget, AgentControl, GovernanceStamp, LevelSetting, Mode
 from apps.oversight.models.decisions import Decision
+from apps.oversight.models.kill_switches import KillSwitch
 from apps.oversight.models.policies import Policy, PolicyExample, PolicyMode, PolicyVersion
 from apps.oversight.models.tool_policies import BlueprintPolicy, ToolPolicy
 
 __all__ = [
-    "AgentBudget", "AgentControl", "Approval", "ApprovalNote", "ApprovalVote", "BlueprintPolicy", "BreakerTrip",
-    "Decision", "GovernanceStamp", "LevelSetting", "Mode", "Policy", "PolicyExample", "PolicyMode", "PolicyVersion",
-    "StandingApproval", "ToolPolicy",
+    "Acknowledgement", "AgentBudget", "AgentControl", "Approval", "ApprovalNote", "ApprovalVote", "BlueprintPolicy",
+    "BreakerRule", "BreakerTrip", "ContainmentOrder", "Decision", "Drill", "EnforcementPoint", "GovernanceStamp", "KillSwitch",
+    "LevelSetting", "Mode", "Policy", "PolicyExample", "PolicyMode", "PolicyVersion", "StandingApproval", "ToolPolicy",
 ]  # fmt: skip

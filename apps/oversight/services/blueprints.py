@@ -6,6 +6,7 @@ Each instance's own ledger entry names the blueprint; the result says of each wh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +23,21 @@ from apps.identity.access import require, require_somewhere
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act, record_act, record_acts
-from apps.kit.errors import DomainError, StaleWrite, require_reason
+from apps.identity.services.principals import restore_principals, suspend_principals
+from apps.kit.errors import Conflict, DomainError, StaleWrite, require_reason
+from apps.oversight.limits import trial_of
 from apps.oversight.models import BlueprintPolicy, BreakerTrip, ToolPolicy
+from apps.oversight.services.breaker import end_trials_of, keys_of
+from apps.oversight.services.containment import issue_orders
+from apps.oversight.services.kill_switches import require_action
 from apps.oversight.services.policies import clean_tools
+from apps.oversight.services.resets import needs_two, reset_detail
 from apps.oversight.signals import breaker_changed
 
 Judge = Callable[[Agent], InstanceResult]
+RESET_COLUMNS = [
+    "reset_at", "reset_by", "reset_reason", "corrective_action", "trial_calls", "trial_until",
+]  # fmt: skip
 
 
 @transaction.atomic
@@ -89,7 +99,10 @@ def stop_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> Bl
         )
         for agent in _done(results)
     ]
+    end_trials_of([one.agent_id for one in trips], now)
     BreakerTrip.objects.bulk_create(trips)
+    suspend_principals(keys_of(_done(results)), at=now)
+    issue_orders("stop", trips, at=now, reason=words)
     write_breakers(_done(results), BreakerState.TRIPPED, tripped_at=now, reason=words, actor=actor)
     _tell("oversight.breaker.tripped", blueprint, trips, actor, words, _trip_detail)
     _record("oversight.blueprint.stopped", blueprint, actor, reason, results + hidden, {})
@@ -97,16 +110,21 @@ def stop_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> Bl
 
 
 @transaction.atomic
-def reset_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> BlueprintAct:
-    """Let every stopped instance act again, whatever stopped it."""
+def reset_blueprint(
+    blueprint: Blueprint, *, actor: Principal, reason: str, corrective_action: str
+) -> BlueprintAct:
+    """Let every stopped instance act again on trial, whatever stopped it; those of tier 4 are reset one by one, by two."""
     blueprint = lock_blueprint(blueprint)
     require_somewhere(actor, Permission.BREAKER_RESET)
     require_reason(reason, "Say why they may act again")
+    require_action(corrective_action)
     agents, hidden = instances_within_reach(blueprint, actor=actor)
 
     def judge(agent: Agent) -> InstanceResult:
         require_for(actor, Permission.BREAKER_RESET, agent)
-        stands = "" if agent.is_tripped else "Its breaker is armed."
+        stands = "" if agent.is_tripped else "It is not stopped."
+        if agent.is_tripped and needs_two(agent):
+            raise Conflict("Two administrators reset an agent of tier 4.", code="breaker.needs_two")
         return InstanceResult(agent.name, "unchanged" if stands else "done", agent, stands)
 
     results = [_judged(agent, judge) for agent in agents]
@@ -114,17 +132,12 @@ def reset_blueprint(blueprint: Blueprint, *, actor: Principal, reason: str) -> B
     trips = list(BreakerTrip.objects.filter(agent__in=done, reset_at=None))
     now = timezone.now()
     for trip in trips:
-        trip.agent, trip.reset_at, trip.reset_by, trip.reset_reason = (
-            done[trip.agent_id],
-            now,
-            actor,
-            reason.strip(),
-        )
-    BreakerTrip.objects.filter(pk__in=[trip.pk for trip in trips]).update(
-        reset_at=now, reset_by=actor, reset_reason=reason.strip()
-    )
-    write_breakers(list(done.values()), BreakerState.ARMED, tripped_at=None, reason="", actor=actor)
-    _tell("oversight.breaker.reset", blueprint, trips, actor, reason.strip(), _reset_detail)
+        _set_on_trial(trip, done[trip.agent_id], now, actor, (reason.strip(), corrective_action.strip()))
+    BreakerTrip.objects.bulk_update(trips, RESET_COLUMNS)
+    write_breakers(list(done.values()), BreakerState.ON_TRIAL, tripped_at=None, reason="", actor=actor)
+    restore_principals(keys_of(list(done.values())))
+    issue_orders("resume", trips, at=now, reason=reason.strip())
+    _tell("oversight.breaker.reset", blueprint, trips, actor, reason.strip(), reset_detail)
     _record("oversight.blueprint.reset", blueprint, actor, reason, results + hidden, {})
     return BlueprintAct(blueprint, results + hidden)
 
@@ -220,8 +233,13 @@ def _trip_detail(trip: BreakerTrip) -> dict[str, Any]:
     return {"trip": trip.pk, "cause": trip.cause, "violations": 0, "calls": []}
 
 
-def _reset_detail(trip: BreakerTrip) -> dict[str, Any]:
-    return {"trip": trip.pk, "tripped_at": trip.tripped_at, "trip_reason": trip.reason}
+def _set_on_trial(
+    trip: BreakerTrip, agent: Agent, now: datetime, actor: Principal, words: tuple[str, str]
+) -> None:
+    terms = trial_of(agent.tier)
+    trip.agent, trip.reset_at, trip.reset_by = agent, now, actor
+    trip.reset_reason, trip.corrective_action = words
+    trip.trial_calls, trip.trial_until = terms.calls, now + terms.lasts
 
 
 def _record(

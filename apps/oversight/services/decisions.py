@@ -24,12 +24,12 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act
 from apps.kit.errors import InvalidInput, Unavailable
 from apps.oversight import holding
+from apps.oversight.asking import ask_person, redeem_approval, use_standing_approval
 from apps.oversight.binding import digest_of
 from apps.oversight.holding import Held
 from apps.oversight.models import Decision
 from apps.oversight.pasts import is_needed, past_of
 from apps.oversight.rules import objection_to_calling
-from apps.oversight.services.asking import ask_person, redeem_approval, use_standing_approval
 from apps.oversight.situations import situation_of
 from apps.oversight.writing import Write, asked_before, write
 
@@ -78,7 +78,7 @@ def decide(agent: Agent, question: Question, *, actor: Principal) -> Decision:
     while it would still be given; a denial is judged anew. What was merged into another agent is answered as that one.
     """
     require_for(actor, Permission.DECISIONS_ASK, agent)
-    return answer(agent, question, actor)
+    return _answer(agent, question, actor)
 
 
 def decide_on_call(caller: Agent, callee: Agent, *, actor: Principal) -> Decision:
@@ -88,10 +88,10 @@ def decide_on_call(caller: Agent, callee: Agent, *, actor: Principal) -> Decisio
     callee = Agent.objects.select_related("tool_policy").get(pk=callee.merged_into_id or callee.pk)
     unfit = objection_to_calling(situation_of(callee), timezone.now())
     besides = Finding("deny", unfit.code, unfit.reason) if unfit else None
-    return answer(caller, Question(callee.slug, AGENTS, operation="call_agent"), actor, besides)
+    return _answer(caller, Question(callee.slug, AGENTS, operation="call_agent"), actor, besides)
 
 
-def answer(agent: Agent, question: Question, actor: Principal, besides: Finding | None = None) -> Decision:
+def _answer(agent: Agent, question: Question, actor: Principal, besides: Finding | None = None) -> Decision:
     """Decide for whoever may ask. `besides`: what else speaks against it. Raises Unavailable where the record changes faster than it can be read."""
     asked = question.asked()
     if len(asked.tool) > LONGEST:

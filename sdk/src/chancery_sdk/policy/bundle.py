@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from chancery_sdk.policy.counters import Counter, counters_in
@@ -79,7 +80,8 @@ class Standing:
 
 @dataclass(frozen=True)
 class KillSwitch:
-    """Stops a scope: fleet, team, tool or model. `target` is the team's slug, the tool or the model; '' for the fleet."""
+    """A stop wider than this agent that reaches it. Scope tool stops the tools that `target` names, every other scope
+    everything; `reason` is the whole sentence."""
 
     scope: str
     target: str
@@ -117,12 +119,15 @@ class Policy:
 
 @dataclass(frozen=True)
 class Budget:
-    """At most this much in a window; `kind` is calls or cost (in millionths of a US dollar)."""
+    """At most this much in a window; `kind` is calls or cost (in millionths of a US dollar). `code` and `words` say what it is,
+    where it is not a budget that somebody set."""
 
     kind: str
     most: Decimal
     window_s: int
     used: Decimal = Decimal(0)
+    code: str = "budget.exhausted"
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +161,11 @@ class Bundle:
             return found
         server = name.partition("/")[0].replace("%2F", "/") if "/" in name else ""
         return ToolFacts(name, server)
+
+
+def names_tool(target: str, name: str) -> bool:
+    """`server/tool` names one, `server/*` all of a server, a plain name that tool wherever it is."""
+    return fnmatchcase(name if "/" in target else name.rpartition("/")[2], target)
 
 
 def as_json(bundle: Bundle) -> dict[str, Any]:
@@ -193,7 +203,7 @@ def from_json(told: Mapping[str, Any]) -> Bundle:
         levels=tuple(LevelRule(**one) for one in told["levels"]),
         policies=tuple(_policy(one) for one in told["policies"]),
         budgets=tuple(
-            Budget(one["kind"], Decimal(one["most"]), one["window_s"], Decimal(one["used"]))
+            Budget(**{**one, "most": Decimal(one["most"]), "used": Decimal(one["used"])})
             for one in told["budgets"]
         ),
     )

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
-from chancery_sdk.policy.bundle import Bundle, LevelRule, ToolFacts
+from chancery_sdk.policy.bundle import Bundle, LevelRule, ToolFacts, names_tool
 from chancery_sdk.policy.cedar import ToolSlice, counter_key, findings
 from chancery_sdk.policy.question import SEVERITY, Finding, Past, Question, Verdict
 
@@ -86,16 +86,9 @@ MOST_TOOLS: Final = 2000
 
 
 def _kill_switch(asked: Asked) -> Iterator[Finding]:
-    agent = asked.bundle.agent
-    mine = {
-        "fleet": ("",),
-        "team": (agent.team, *agent.team_ancestors),
-        "tool": (asked.tool.name, asked.tool.server),
-    }
     for switch in asked.bundle.kill_switches:
-        if switch.target in mine.get(switch.scope, ()):
-            what = f"The {switch.scope} {switch.target}".rstrip()
-            yield Finding("deny", f"kill_switch.{switch.scope}", f"{what} is stopped. {switch.reason}")
+        if switch.scope != "tool" or names_tool(switch.target, asked.tool.name):
+            yield Finding("deny", f"kill_switch.{switch.scope}", switch.reason)
 
 
 def _standing(asked: Asked) -> Iterator[Finding]:
@@ -156,7 +149,7 @@ def _budget(asked: Asked) -> Iterator[Finding]:
         used = asked.past.counted.get(f"budget:{one.kind}:{one.window_s}", one.used)
         if used + (1 if one.kind == "calls" else 0) > one.most:
             words = f"{asked.bundle.agent.name} has used up its budget of {one.most} {one.kind} in {one.window_s} s."
-            yield Finding("deny", "budget.exhausted", words)
+            yield Finding("deny", one.code, one.words or words)
 
 
 def _not_allowed(bundle: Bundle, name: str, allowed: frozenset[str]) -> str:

@@ -1,0 +1,26 @@
+"""What the OpenAPI document calls the choices that several fields share."""
+
+ENUM_NAMES = {
+    "PrincipalKindEnum": "apps.identity.models.Principal.Kind",
+    "DataClassEnum": "apps.agents.models.DataClass",
+    "NodeKindEnum": "apps.agents.models.NodeKind",
+    "OriginEnum": "apps.agents.models.Origin",
+    "SystemKindEnum": "apps.agents.models.System.Kind",
+    "ToolKindEnum": "apps.agents.models.Tool.Kind",
+    "FindingKindEnum": "apps.compliance.models.Finding.Kind",
+    "RecordingModeEnum": "apps.activity.recording.policy.CHOICES",
+    "ToolCallStatusEnum": "apps.activity.models.ToolCall.Status",
+    "ToolCallOutcomeEnum": "apps.activity.models.Outcome",
+    "RetentionOfEnum": "apps.activity.models.RetentionRule.Of",
+    "OversightLevelEnum": "apps.agents.models.OversightLevel",
+    "ControlModeEnum": "apps.oversight.models.Mode",
+    "PolicyModeEnum": "apps.oversight.models.PolicyMode",
+    "PolicyKindEnum": "apps.oversight.api.policies.KIND_KEYS",
+    "PolicyOutcomeEnum": "apps.oversight.api.policies.OUTCOMES",
+    "ExampleOutcomeEnum": "apps.oversight.services.policy_versions.OUTCOMES",
+    "DecisionOutcomeEnum": "apps.oversight.models.Decision.Outcome",
+    "ApprovalKindEnum": "apps.oversight.models.Approval.Kind",
+    "ApprovalStateEnum": "apps.oversight.models.Approval.State",
+    "PolicyVersionStateEnum": "apps.oversight.models.PolicyVersion.State",
+    "BudgetKindEnum": "apps.oversight.models.AgentBudget.Kind",
+}
