@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from apps.activity.models import Alert
@@ -25,7 +26,7 @@ from apps.identity.models import Principal, RoleAssignment
 from apps.identity.queries import endpoints_visible_to
 from apps.identity.roles import Permission, Role
 from apps.kit.ui import theme
-from apps.oversight.models import BreakerTrip, KillSwitch
+from apps.oversight.models import Approval, BreakerTrip, KillSwitch
 
 COUNT_AGE_S: Final = 10
 
@@ -61,6 +62,12 @@ def standing_stops(actor: Principal) -> int | None:
     return switches + BreakerTrip.objects.visible_to(actor).filter(reset_at=None).count() or None
 
 
+def waiting_approvals(actor: Principal) -> int | None:
+    """Calls that wait for the actor, None for none; one query."""
+    agents = Agent.objects.visible_to(actor, Permission.APPROVALS_DECIDE)
+    return Approval.objects.open().filter(agent__in=agents, expires_at__gt=timezone.now()).count() or None
+
+
 def failed_webhooks(actor: Principal) -> int | None:
     """Webhooks that Chancery disabled because nothing was taken, None for none of them; one query."""
     return endpoints_visible_to(actor).filter(is_enabled=False).exclude(disabled_reason="").count() or None
@@ -85,6 +92,14 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Live feed", "activity:feed", "feed", Permission.ACTIVITY_VIEW),
             Entry(
                 "Alerts", "activity:alerts", "anomaly", Permission.ACTIVITY_VIEW, waiting_alerts, is_turn=True
+            ),
+            Entry(
+                "Approvals",
+                "oversight:approvals",
+                "approvals",
+                Permission.DECISIONS_VIEW,
+                waiting_approvals,
+                is_turn=True,
             ),
             Entry("Decision chains", "activity:chains", "chain", Permission.ACTIVITY_VIEW),
             Entry("Outcomes", "activity:outcomes", "outcomes", Permission.ACTIVITY_VIEW),

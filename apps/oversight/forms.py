@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django import forms
+from django.utils import timezone
 
 from apps.identity.models import Team
 from apps.kit.ui.forms import PlainForm
-from apps.oversight.models import KillSwitch
+from apps.oversight.models import Approval, KillSwitch
+from apps.oversight.services.standing import Consent
 
 
 class ToolPolicyForm(PlainForm):
@@ -88,3 +92,58 @@ class LimitForm(PlainForm):
     )  # fmt: skip
     reason = forms.CharField(max_length=2000, help_text="Why; kept in the ledger.")
     version = forms.IntegerField(widget=forms.HiddenInput)
+
+
+class ConsentForm(PlainForm):
+    """Approve such calls in advance: how many, how long, within which limits."""
+
+    most_calls = forms.IntegerField(label="At most so many calls", min_value=1, max_value=10_000, initial=20)
+    days = forms.IntegerField(label="For so many days", min_value=1, max_value=90, initial=7)
+    any_operation = forms.BooleanField(label="Whatever the operation", required=False)
+    reason = forms.CharField(
+        max_length=2000, widget=forms.Textarea(attrs={"rows": 2}), help_text="Why such calls need no look; goes into the ledger."
+    )  # fmt: skip
+
+    def __init__(self, *args: object, approval: Approval, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self._approval = approval
+        if not approval.operation:
+            self.fields.pop("any_operation")
+        for name, value in approval.arguments.items():
+            self.fields[f"limit_{name}"] = _limit_field(name, value)
+
+    def limit_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name.startswith("limit_")]
+
+    def consent(self) -> Consent:
+        """What the answers come to; an empty limit leaves that argument free."""
+        said, asked = self.cleaned_data, self._approval
+        given = {
+            name: said[f"limit_{name}"]
+            for name in asked.arguments
+            if said.get(f"limit_{name}") not in (None, "")
+        }
+        return Consent(
+            tool=asked.tool_name,
+            operation="" if said.get("any_operation") else asked.operation,
+            limits={name: _limit_of(asked.arguments[name], value) for name, value in given.items()},
+            most_calls=said["most_calls"],
+            until=timezone.now() + timedelta(days=said["days"]),
+            reason=said["reason"],
+        )
+
+
+def _limit_field(name: str, value: object) -> forms.Field:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        words = "Empty: any amount."
+        return forms.FloatField(label=f"{name}, at most", required=False, initial=value, help_text=words)
+    return forms.CharField(
+        label=f"{name}, one of", required=False, initial=value if isinstance(value, str) else "", max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 2}), help_text="One a line. Empty: anything.",
+    )  # fmt: skip
+
+
+def _limit_of(asked: object, said: object) -> dict[str, object]:
+    if isinstance(asked, int | float) and not isinstance(asked, bool):
+        return {"most": said}
+    return {"among": [line.strip() for line in str(said).splitlines() if line.strip()]}

@@ -1,12 +1,14 @@
 from django.urls import path
 
-from apps.oversight import blueprint_views, limit_views, stop_views, switch_views, views
+from apps.oversight import approval_views, blueprint_views, limit_views, stop_views, switch_views, views
 
 app_name = "oversight"
 agent = "agents/<uuid:agent_id>"
 blueprint = "blueprints/<uuid:blueprint_id>"
 trip = "stops/<uuid:trip_id>"
 switch = "kill-switches/<uuid:switch_id>"
+approval = "approvals/<uuid:approval_id>"
+consent = "approvals/standing/<uuid:standing_id>"
 urlpatterns = [
     path(f"{agent}/tools/", views.agent_tools, name="agent-tools"),
     path(f"{agent}/tools/panel/", views.agent_panel, name="agent-panel"),
@@ -18,6 +20,18 @@ urlpatterns = [
     path(f"{agent}/breaker/decline/", stop_views.breaker_decline, name="breaker-decline"),
     path(f"{agent}/breaker/limits/<slug:cause>/", limit_views.limit_of_agent, name="limit-of-agent"),
     path(f"{agent}/drill/", limit_views.drill_start, name="drill-start"),
+    path("approvals/", approval_views.approvals, name="approvals"),
+    path("approvals/decided/", approval_views.decided, name="decided"),
+    path("approvals/answer/", approval_views.approvals_answer, name="approvals-answer"),
+    path("approvals/standing/", approval_views.standing, name="standing"),
+    path(f"{consent}/revoke/", approval_views.standing_revoke, name="standing-revoke"),
+    path(f"{consent}/review/", approval_views.standing_review, name="standing-review"),
+    path(f"{approval}/", approval_views.approval, name="approval"),
+    path(f"{approval}/answer/", approval_views.approval_answer, name="approval-answer"),
+    path(f"{approval}/note/", approval_views.approval_note, name="approval-note"),
+    path(f"{approval}/pass-on/", approval_views.approval_pass_on, name="approval-pass-on"),
+    path(f"{approval}/done/", approval_views.approval_done, name="approval-done"),
+    path(f"{approval}/in-advance/", approval_views.consent, name="consent"),
     path("stops/", stop_views.stops, name="stops"),
     path("stops/limits/", limit_views.limits, name="limits"),
     path("stops/limits/fleet/<slug:cause>/", limit_views.limit_of_fleet, name="limit-of-fleet"),

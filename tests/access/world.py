@@ -132,30 +132,32 @@ class World:
             "approval_id": self.record["approvals"], "standing_id": self.record["standing-approvals"],
             "alert_id": self.record["alerts"], "of": "spans", "erasure_id": self.record["erasures"],
         }  # fmt: skip
-        if route.startswith("blueprints/"):
-            values |= {
-                "grant_id": self.record["blueprint-grants"],
-                "certification_id": self.record["blueprint-certifications"],
-            }
-        if route.startswith("api/v1/blueprints/<uuid:blueprint_id>/grants"):
-            values["pk"] = self.record["blueprint-grants"]
-        if route.startswith("api/v1/blueprints/<uuid:blueprint_id>/certifications"):
-            values["pk"] = self.record["blueprint-certifications"]
-        if "policies/<uuid:policy_id>" in route and "risk" not in route:
-            values["policy_id"] = self.record["policies"]
-        if route.startswith("custom-fields/"):
-            values["key"] = self.record["custom-fields"]
-        if route.startswith("catalogue/"):
-            values |= {"kind": "tool", "pk": self.record["tools"]}
-        if route.startswith("risk-policy/"):
-            values["verb"] = "discard"
-        if "/ai-act/<" in route:
-            values["verb"] = "begin"
-        if route.startswith("webhooks/"):
-            values["verb"] = "test"
-        if route.startswith("graph/"):
-            values["kind"] = "json"
+        for part, others in self._by_route().items():
+            if part in f"^{route}":
+                values |= others
         return {name: values[name] for name in names}
+
+    def _by_route(self) -> dict[str, dict[str, Any]]:
+        """What a parameter of the same name means elsewhere, by a part of the address; the later one wins."""
+        of_blueprint = {
+            "grant_id": self.record["blueprint-grants"],
+            "certification_id": self.record["blueprint-certifications"],
+        }
+        return {
+            "^blueprints/": of_blueprint,
+            "api/v1/blueprints/<uuid:blueprint_id>/grants": {"pk": self.record["blueprint-grants"]},
+            "api/v1/blueprints/<uuid:blueprint_id>/certifications": {
+                "pk": self.record["blueprint-certifications"]
+            },
+            "/policies/<uuid:policy_id>": {"policy_id": self.record["policies"]},
+            "^policies/<uuid:policy_id>": {"policy_id": self.record["policies"]},
+            "^custom-fields/": {"key": self.record["custom-fields"]},
+            "^catalogue/": {"kind": "tool", "pk": self.record["tools"]},
+            "^risk-policy/": {"verb": "discard"},
+            "/ai-act/<": {"verb": "begin"},
+            "^webhooks/": {"verb": "test"},
+            "^graph/": {"kind": "json"},
+        }
 
     def _signed_in(self, name: str) -> Client:
         client = Client()

@@ -118,7 +118,7 @@ class PolicyCheckAnswer(serializers.Serializer[Any]):
     warnings = serializers.ListField(child=serializers.CharField())
 
 
-class ReviewWrite(serializers.Serializer[Any]):
+class PolicyReviewWrite(serializers.Serializer[Any]):
     approves = serializers.BooleanField()
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
     percent = serializers.IntegerField(min_value=0, max_value=100, required=False, default=100)
@@ -311,9 +311,9 @@ class ReviewView(APIView):
 
     permissions = {"POST": Permission.POLICY_EDIT}
 
-    @extend_schema(request=ReviewWrite, responses=PolicyVersionSerializer)
+    @extend_schema(request=PolicyReviewWrite, responses=PolicyVersionSerializer)
     def post(self, request: Request, policy_id: UUID, number: int) -> Response:
-        said = body_of(request, ReviewWrite)
+        said = body_of(request, PolicyReviewWrite)
         version = review_version(_version(request, policy_id, number), actor=actor_of(request), **said)
         return Response(PolicyVersionSerializer(version).data)
 
