@@ -137,6 +137,7 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
         (
             Entry("Certifications", "compliance:certifications", "certs", Permission.COMPLIANCE_VIEW),
             Entry("Frameworks", "compliance:frameworks", "frameworks", Permission.COMPLIANCE_VIEW),
+            Entry("Policies", "oversight:policies", "shield", Permission.DECISIONS_VIEW),
             Entry("Risk policy", "agents:risk-policies", "tier-3", Permission.AGENTS_VIEW),
             Entry("Ledger", "identity:ledger", "ledger", Permission.LEDGER_VIEW),
             Entry("Recording", "activity:recording", "data", Permission.LEDGER_VIEW),

@@ -1,12 +1,21 @@
 from django.urls import path
 
-from apps.oversight import approval_views, blueprint_views, limit_views, stop_views, switch_views, views
+from apps.oversight import (
+    approval_views,
+    blueprint_views,
+    limit_views,
+    policy_views,
+    stop_views,
+    switch_views,
+    views,
+)
 
 app_name = "oversight"
 agent = "agents/<uuid:agent_id>"
 blueprint = "blueprints/<uuid:blueprint_id>"
 trip = "stops/<uuid:trip_id>"
 switch = "kill-switches/<uuid:switch_id>"
+policy = "policies/<uuid:policy_id>"
 approval = "approvals/<uuid:approval_id>"
 consent = "approvals/standing/<uuid:standing_id>"
 urlpatterns = [
@@ -32,6 +41,16 @@ urlpatterns = [
     path(f"{approval}/pass-on/", approval_views.approval_pass_on, name="approval-pass-on"),
     path(f"{approval}/done/", approval_views.approval_done, name="approval-done"),
     path(f"{approval}/in-advance/", approval_views.consent, name="consent"),
+    path("policies/", policy_views.policies, name="policies"),
+    path("policies/new/", policy_views.policy_new, name="policy-new"),
+    path(f"{policy}/", policy_views.policy, name="cedar-policy"),
+    path(f"{policy}/draft/", policy_views.policy_draft, name="policy-draft"),
+    path(
+        f"{policy}/examples/<uuid:example_id>/drop/",
+        policy_views.policy_example_drop,
+        name="policy-example-drop",
+    ),
+    path(f"{policy}/act/<slug:verb>/", policy_views.policy_act, name="policy-act"),
     path("stops/", stop_views.stops, name="stops"),
     path("stops/limits/", limit_views.limits, name="limits"),
     path("stops/limits/fleet/<slug:cause>/", limit_views.limit_of_fleet, name="limit-of-fleet"),

@@ -151,6 +151,7 @@ class World:
             },
             "/policies/<uuid:policy_id>": {"policy_id": self.record["policies"]},
             "^policies/<uuid:policy_id>": {"policy_id": self.record["policies"]},
+            "^policies/<uuid:policy_id>/act": {"policy_id": self.record["policies"], "verb": "roll-back"},
             "^custom-fields/": {"key": self.record["custom-fields"]},
             "^catalogue/": {"kind": "tool", "pk": self.record["tools"]},
             "^risk-policy/": {"verb": "discard"},
