@@ -23,6 +23,7 @@ MODELS = {
     "candidate": ("agents", "Candidate", "pk"),
     "custom_field": ("agents", "CustomField", "key"),
     "risk_policy": ("agents", "RiskPolicy", "pk"),
+    "kill_switch": ("oversight", "KillSwitch", "pk"),
     "connector": ("agents", "Connector", "pk"),
     "campaign": ("agents", "Campaign", "pk"),
     "tool": ("agents", "Tool", "pk"),

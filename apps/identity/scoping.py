@@ -20,6 +20,7 @@ TEAMS = {
     "connector": ("agents", "Connector", "team_id"),
     "webhook": ("identity", "WebhookEndpoint", "team_id"),
     "team": ("identity", "Team", "pk"),
+    "kill_switch": ("oversight", "KillSwitch", "team_id"),
     **{
         kind: ("agents", model, "team_id")
         for kind, model in (

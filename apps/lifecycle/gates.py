@@ -8,7 +8,7 @@ from typing import Literal
 
 from django.utils import timezone
 
-from apps.agents.models import Agent, AiActClass
+from apps.agents.models import Agent, AiActClass, BreakerState
 from apps.agents.risk import needs_certification, tier_words
 from apps.compliance.models import Certification
 
@@ -88,7 +88,7 @@ def _certification(agent: Agent) -> tuple[Outcome, str]:
 def _breaker(agent: Agent) -> tuple[Outcome, str]:
     if agent.is_tripped:
         return "fail", f"Its breaker is tripped: {agent.breaker_reason}"
-    return "pass", "Its breaker is armed."
+    return "pass", f"Its breaker is {BreakerState(agent.breaker_state).label.lower()}."
 
 
 GATES: dict[str, Gate] = {

@@ -20,7 +20,7 @@ LONGEST_LEASE = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class PointAnswer:
-    """What one point said to an order. `delay_s` None: nothing yet."""
+    """What one point said to an order. `delay_s` None: nothing yet. `came_later`: it began after the order, and was told then."""
 
     point: str
     kind: str
@@ -30,6 +30,7 @@ class PointAnswer:
     is_alive: bool
     last_seen_at: datetime
     lapses_at: datetime
+    came_later: bool = False
 
     @property
     def is_silent(self) -> bool:
@@ -45,6 +46,7 @@ class Containment:
     kind: str
     at: datetime
     answers: Sequence[PointAnswer]
+    ended_at: datetime | None = None
 
     @property
     def silent(self) -> list[str]:
@@ -66,26 +68,28 @@ class Containment:
 
     @property
     def contained_after_s(self) -> float | None:
-        told = [one.delay_s for one in self.answers if one.delay_s is not None]
+        """Until the last of those had answered that were there when it was ordered; None while somebody is silent."""
+        told = [one.delay_s for one in self.answers if one.delay_s is not None and not one.came_later]
         return max(told) if self.is_contained and told else None
 
 
 def containment_of(order: ContainmentOrder) -> Containment:
     """Who answered the order, and who of those that it concerns has not. Three queries."""
-    delays = {one.point_id: one.delay_s for one in order.acknowledgements.select_related("order")}
-    now = timezone.now()
+    told = order.acknowledgements.select_related("order", "point")
+    delays = {one.point_id: one.delay_s for one in told}
+    now, ended = timezone.now(), order.ended_at
     alive_then = Q(last_seen_at__gte=order.at - LONGEST_LEASE)
     rows = points_concerned(order).filter(alive_then | Q(pk__in=delays))
     answers = [
         PointAnswer(
             one.name, one.kind, one.get_kind_display(), one.principal.name, delays.get(one.pk), one.lapses_at > now,
-            one.last_seen_at, one.lapses_at,
+            one.last_seen_at, one.lapses_at, one.first_seen_at > order.at,
         )
         for one in rows.select_related("principal")
-        if one.pk in delays or one.lapses_at > order.at
+        if one.pk in delays or (one.lapses_at > order.at and one.first_seen_at <= (ended or now))
     ]  # fmt: skip
     answers.sort(key=lambda one: (not one.is_silent, one.delay_s is not None, -(one.delay_s or 0)))
-    return Containment(order.seq, order.kind, order.at, answers)
+    return Containment(order.seq, order.kind, order.at, answers, ended)
 
 
 def points_concerned(order: ContainmentOrder) -> QuerySet[EnforcementPoint]:

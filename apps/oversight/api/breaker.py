@@ -77,6 +77,7 @@ class AnswerOfPoint(serializers.Serializer[object]):
     principal = serializers.CharField()
     delay_s = serializers.FloatField(allow_null=True)
     is_alive = serializers.BooleanField()
+    came_later = serializers.BooleanField()
     last_seen_at = serializers.DateTimeField()
 
 

@@ -86,6 +86,13 @@ class ContainmentOrder(models.Model):
         return f"{self.kind} {self.scope} {self.named}"
 
     @property
+    def ended_at(self) -> datetime | None:
+        """When a stop was over; None while it stands, and for whatever is no stop."""
+        if self.kind != self.Kind.STOP:
+            return None
+        return self.trip.reset_at if self.trip else (self.switch.released_at if self.switch else None)
+
+    @property
     def named(self) -> str:
         """What it is about, as points are told: the id of an agent or a team, the name of a tool or a model, ''."""
         return str(self.agent_id or self.team_id or self.target or "")
@@ -147,7 +154,8 @@ class Acknowledgement(models.Model):
 
     @property
     def delay_s(self) -> float:
-        return max(0.0, (self.at - self.order.at).total_seconds())
+        """Since the order, or since the point is known, where it came later."""
+        return max(0.0, (self.at - max(self.order.at, self.point.first_seen_at)).total_seconds())
 
 
 class Drill(models.Model):

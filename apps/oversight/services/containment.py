@@ -6,22 +6,28 @@ of commits, so that asking for what came after one misses nothing, and a long tr
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from asgiref.sync import async_to_sync
+from channels.layers import get_channel_layer
 from django.db import connection, transaction
 from django.utils import timezone
+from redis.exceptions import RedisError
 
-from apps.activity.live import tell
 from apps.identity.access import require_somewhere
 from apps.identity.models import Principal, Team
 from apps.identity.roles import Permission
 from apps.kit.errors import InvalidInput, TooMany
 from apps.oversight.models import Acknowledgement, BreakerTrip, ContainmentOrder, EnforcementPoint, KillSwitch
 
+logger = logging.getLogger(__name__)
+NUDGES_WITHIN_S = 0.5
 CONTAINMENT_GROUP = "containment"
 LEASE_S = {"hook": 120}
 COMMON_LEASE_S = 30
@@ -77,8 +83,22 @@ def issue_orders(kind: str, trips: Sequence[BreakerTrip], *, at: datetime, reaso
 
 
 def tell_points() -> None:
-    """Number what was committed and wake whoever waits. Whoever looks for orders numbers them too, should this be lost."""
-    tell(CONTAINMENT_GROUP, {"type": "containment.ordered", "seq": number_orders()})
+    """Number what was committed and wake whoever waits. Whoever looks for orders numbers them too, should this be lost.
+
+    A stop waits for no Valkey: one that hangs is given up after half a second.
+    """
+    layer, message = get_channel_layer(), {"type": "containment.ordered", "seq": number_orders()}
+    if layer is None:
+        return
+
+    async def nudge() -> None:
+        async with asyncio.timeout(NUDGES_WITHIN_S):
+            await layer.group_send(CONTAINMENT_GROUP, message)
+
+    try:
+        async_to_sync(nudge)()
+    except (RedisError, OSError) as error:
+        logger.warning("orders are heard of within a second: %s", error or "no answer from Valkey")
 
 
 @transaction.atomic
