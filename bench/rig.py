@@ -52,6 +52,10 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return environment_of(self.folder)
 
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['CHANCERY_GATEWAY_PORT']}"
+
     def pid_of(self, process: str) -> int:
         control = _control(self.folder)
         try:
@@ -89,7 +93,11 @@ def launch(folder: Path, port: int) -> subprocess.Popen[bytes]:
     environment = {
         k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
     }
-    environment |= {"CHANCERY_STATE_DIR": str(folder), "CHANCERY_PORT": str(port)}
+    environment |= {
+        "CHANCERY_STATE_DIR": str(folder),
+        "CHANCERY_PORT": str(port),
+        "CHANCERY_GATEWAY_PORT": str(any_free_port()),
+    }
     command = [sys.executable, "-m", "config.launch", "up"]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 

@@ -63,6 +63,11 @@ try:
     JUDGE_KEY = env.str("CHANCERY_JUDGE_KEY", default="")
     JUDGE_MODEL = env.str("CHANCERY_JUDGE_MODEL", default="")
     OUTGOING_ALLOW: list[str] = env.list("CHANCERY_OUTGOING_ALLOW", default=[])
+    GATEWAY_COMMANDS: list[str] = env.list("CHANCERY_GATEWAY_COMMANDS", default=[])
+    GATEWAY_URL = env.str(
+        "CHANCERY_GATEWAY_URL", default="https://localhost", validate=url("http", "https")
+    ).rstrip("/")
+    GATEWAY_KEY_FILE = Path(env.str("CHANCERY_GATEWAY_KEY_FILE", default=str(STATE_DIR / "gateway.key")))
     SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
     ARCHIVE_DIR = Path(env.str("CHANCERY_ARCHIVE_DIR", default=str(STATE_DIR / "archive")))
     # Of the hashes that stand for content; set it to change SECRET_KEY and keep hashes comparable.

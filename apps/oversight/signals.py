@@ -4,3 +4,9 @@ from django.dispatch import Signal
 
 breaker_changed = Signal()
 """Sent inside the transaction with `agent` and `trip` when a breaker trips or is reset."""
+
+definition_held = Signal()
+"""Sent inside the transaction with `definition` when an MCP server offers a tool otherwise than it was pinned."""
+
+definition_judged = Signal()
+"""Sent inside the transaction with `definition` and `actor` when a person approved or refused it."""
