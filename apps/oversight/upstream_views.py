@@ -155,7 +155,7 @@ def _shown(request: PageRequest, known: McpUpstream) -> HttpResponse:
         "waiting": [row for row in rows if row.state in ToolDefinition.IN_THE_WAY],
         "in_force": [row for row in rows if row.state in ToolDefinition.IN_FORCE],
         "held_names": {row.tool_id for row in rows if row.state in ToolDefinition.IN_THE_WAY},
-        "address": f"{settings.GATEWAY_URL}/mcp/{known.slug}",
+        "address": f"{settings.GATEWAY_URL.rstrip('/')}/mcp/{known.slug}",
         "may_manage": access_of(request.actor).allows(Permission.OUTGOING_MANAGE, known.team_id),
         "may_judge": access_of(request.actor).allows(Permission.POLICY_EDIT, known.team_id),
     }

@@ -20,4 +20,4 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, skip_checks=True)
         if not settings.DEBUG:
             call_command("collectstatic", interactive=False, verbosity=0, skip_checks=True)
-        keep_gateway_key(settings.GATEWAY_KEY_FILE, actor=system_principal())
+        keep_gateway_key(settings.STATE_DIR / "gateway.key", actor=system_principal())
