@@ -112,7 +112,6 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
                 Permission.AGENTS_VIEW,
                 held_definitions,
                 is_turn=True,
-                counted="to review",
             ),
             Entry("Dependencies", "agents:graph", "graph", Permission.AGENTS_VIEW),
             Entry("Quality", "agents:quality", "check", Permission.AGENTS_VIEW),

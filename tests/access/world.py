@@ -45,7 +45,7 @@ from apps.compliance.models import BlueprintCertification, Certification, Findin
 from apps.compliance.services.findings import FindingDraft, raise_finding
 from apps.identity.models import ApiKey, LedgerEntry, Principal, WebhookDelivery, WebhookEndpoint
 from apps.identity.roles import Role
-from apps.oversight.models import Decision
+from apps.oversight.models import Decision, McpUpstream, ToolDefinition
 from tests import factories
 
 PEOPLE = (
@@ -54,6 +54,9 @@ PEOPLE = (
 MACHINES = ("agent_itself", "other_agent", "ingest_key", "report_key", "read_only_key")
 ACTORS = ("anonymous", *PEOPLE, *MACHINES)
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+VERBS = {
+    "risk-policy/": "discard", "/ai-act/<": "begin", "webhooks/": "test", "/definitions/<": "approve", "mcp-servers/": "enable",
+}  # fmt: skip
 SKIPPED = {"admin"}  # the administration site has its own test
 
 
@@ -114,6 +117,7 @@ class World:
             "policy_id": self.record["risk-policies"],
             "at": 0, "conversation": self.call.conversation_id, "number": 1, "webhook_id": self.record["webhooks"], "delivery_id": self.record["deliveries"],
             "connector_id": self.record["connectors"], "alert_id": self.record["alerts"], "of": "spans", "erasure_id": self.record["erasures"],
+            "upstream_id": self.record["mcp-upstreams"], "definition_id": self.record["definitions"],
         }  # fmt: skip
         if route.startswith("blueprints/"):
             values |= {
@@ -128,12 +132,7 @@ class World:
             values["key"] = self.record["custom-fields"]
         if route.startswith("catalogue/"):
             values |= {"kind": "tool", "pk": self.record["tools"]}
-        if route.startswith("risk-policy/"):
-            values["verb"] = "discard"
-        if "/ai-act/<" in route:
-            values["verb"] = "begin"
-        if route.startswith("webhooks/"):
-            values["verb"] = "test"
+        values["verb"] = next((verb for part, verb in VERBS.items() if part in route), values["verb"])
         if route.startswith("graph/"):
             values["kind"] = "json"
         return {name: values[name] for name in names}
@@ -216,6 +215,12 @@ def make_record(agent: Agent) -> dict[str, Any]:
     CustomField.objects.create(key="vendor", label="Vendor", kind="text")
     AiActClassification.objects.create(agent=agent, questionnaire="2026-11", begun_by=agent.owner)
     webhook = make_webhook(agent)
+    upstream = McpUpstream.objects.create(
+        slug="orders", name="Orders", url="https://mcp.example.org/mcp", team=agent.team, created_by=agent.owner, is_enabled=False,
+    )  # fmt: skip
+    held = ToolDefinition.objects.create(
+        upstream=upstream, tool=tool, digest="0" * 64, definition={"name": "lookup_order"}, state="held"
+    )
     alert = Alert.objects.create(
         agent=agent, detector="new_tool", cause="new_tool: export", severity="high", reason="export was never called.",
         score=7.0, first_at=now, last_at=now,
@@ -227,6 +232,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
     rule = {"within_s": 60, "observed": seen, "condition": {"test": "exists"}}
     ReadBack.objects.create(tool=tool, number=1, rule=rule, declared_by=agent.owner)
     return {
+        "mcp-upstreams": upstream.pk, "definitions": held.pk,
         "alerts": alert.pk, "erasures": erasure.pk,
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,
