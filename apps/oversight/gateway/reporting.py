@@ -18,7 +18,8 @@ from apps.oversight.gateway.messages import Message
 
 logger = logging.getLogger(__name__)
 SOURCE = "mcp-gateway"
-BATCH = 100
+BATCH = 200
+GATHERED_S = 0.2
 LONGEST_PAUSE_S = 5.0
 LONGEST_ARGUMENTS = 64 * 1024
 
@@ -60,11 +61,14 @@ class Reporter:
 
     async def run(self) -> None:
         """Until cancelled."""
-        pause_s = 0.1
+        pause_s = GATHERED_S
         while True:
             await self._filled.wait()
+            await asyncio.sleep(
+                GATHERED_S
+            )  # one commit for many: each one costs the server more than an event does
             if await self._send_some():
-                pause_s = 0.1
+                pause_s = GATHERED_S
                 continue
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
