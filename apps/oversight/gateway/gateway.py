@@ -252,7 +252,7 @@ class Gateway:
         known = self._upstreams.get(server.slug)
         if known is None or known.server != server:
             if known is not None:
-                self._begin(known.close())
+                self._begin(_let_go(known))
             known = self._upstreams[server.slug] = self._made(server)
         return known
 
@@ -264,7 +264,7 @@ class Gateway:
     async def _changed(self) -> None:
         """A server that is gone is let go; one whose tools nobody saw yet is looked at."""
         for slug in self._upstreams.keys() - self.configuration.servers.keys():
-            self._begin(self._upstreams.pop(slug).close())
+            self._begin(_let_go(self._upstreams.pop(slug), at_once=True))
         for slug, server in self.configuration.servers.items():
             if not self.configuration.tools.get(slug) and not server.fault:
                 self._begin(self._look(server, only_if_due=True))
@@ -301,6 +301,14 @@ class Gateway:
 
 
 NEXT = "Do not try the same call again. Use another tool, or ask the agent's owner to allow it."
+
+
+async def _let_go(upstream: Upstream, *, at_once: bool = False) -> None:
+    """Calls that are under way when a server is changed may end; where it is switched off they may not."""
+    try:
+        await asyncio.sleep(0 if at_once else upstream.server.deadline_s)
+    finally:
+        await upstream.close()
 
 
 def _with(message: Message, arguments: dict[str, Any]) -> Message:
