@@ -65,6 +65,15 @@ def test_headers_that_say_something_else_than_the_body_are_refused_and_told_apar
     )
 
 
+def test_a_call_keeps_the_ids_its_client_has_for_it() -> None:
+    meta = {"claudecode/toolUseId": "toolu_1", "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "pay", "_meta": meta}}
+    known = read_message(json.dumps(body).encode(), {"x-chancery-conversation": "c-1"})
+    assert (known.call_id(), known.traceparent, known.conversation) == ("toolu_1", meta["traceparent"], "c-1")
+    bare = read_message(b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pay"}}', {})
+    assert bare.call_id() != bare.call_id()
+
+
 def test_obligations_redact_and_cap_and_what_cannot_be_kept_stops_the_call() -> None:
     told = {
         "customer": {"card": "4111", "name": "Ada"},

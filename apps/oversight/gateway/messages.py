@@ -21,6 +21,7 @@ CALL, LIST, INITIALIZE, DISCOVER = "tools/call", "tools/list", "initialize", "se
 MODERN = "2026-07-28"
 TOOL_USE = "claudecode/toolUseId"
 CONVERSATION = "chancery/conversationId"
+CONVERSATION_HEADER = "x-chancery-conversation"
 DENIAL = "ai.chancery/denial"
 LONGEST_ID = 255
 ENVELOPE = frozenset({"jsonrpc", "id", "method", "params", "name", "arguments", "_meta"})
@@ -29,7 +30,8 @@ Headers = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `id` None: a notification. `method` '': an answer to the server. `name`: the tool of a call."""
+    """One message. `id` None: a notification. `method` '': an answer to the server. `name`: the tool of a call.
+    `told_conversation` is what a header says where the message itself says nothing."""
 
     raw: bytes
     body: dict[str, Any]
@@ -37,6 +39,7 @@ class Message:
     method: str
     params: dict[str, Any]
     is_modern: bool
+    told_conversation: str = ""
 
     @property
     def name(self) -> str:
@@ -58,7 +61,7 @@ class Message:
 
     @property
     def conversation(self) -> str:
-        return _text(self.meta.get(CONVERSATION))
+        return _text(self.meta.get(CONVERSATION)) or self.told_conversation
 
     def call_id(self) -> str:
         """The model's own id of the call where the client tells it; else one of ours, another each time."""
@@ -80,9 +83,9 @@ def read_message(raw: bytes, headers: Headers) -> Message:
         or isinstance(body.get("id"), (dict, list, bool))
     ):
         raise Refused("The method is text, the parameters are an object, the id is text or a number.")
-    message = Message(
-        raw, body, body.get("id"), method, params, headers.get("mcp-protocol-version", "") >= MODERN
-    )
+    is_modern = headers.get("mcp-protocol-version", "") >= MODERN
+    conversation = _text(headers.get(CONVERSATION_HEADER))
+    message = Message(raw, body, body.get("id"), method, params, is_modern, conversation)
     try:
         _check_letters(body, params)
         _check_headers(message, headers)
