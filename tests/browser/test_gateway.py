@@ -184,6 +184,7 @@ def test_what_is_no_plain_call_of_somebody_known_is_not_carried(
 ) -> None:
     server, address = orders
     slug = door.put(address)
+    eventually(lambda: door.tools(slug) == ["lookup_order"])
     params = {"name": "lookup_order", "arguments": {"order_id": "C"}}
     mismatch = door.send(slug, "tools/call", params, Mcp_Method="tools/call", Mcp_Name="refund_order")
     assert (mismatch.status_code, mismatch.json()["error"]["code"]) == (400, -32020)

@@ -19,7 +19,7 @@ from apps.oversight.gateway.messages import Message
 logger = logging.getLogger(__name__)
 SOURCE = "mcp-gateway"
 BATCH = 200
-GATHERED_S = 0.2
+GATHERED_S = 0.5
 LONGEST_PAUSE_S = 5.0
 LONGEST_ARGUMENTS = 64 * 1024
 
