@@ -52,6 +52,10 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return environment_of(self.folder)
 
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.environment['CHANCERY_GATEWAY_PORT']}"
+
     def pid_of(self, process: str) -> int:
         control = _control(self.folder)
         try:
@@ -69,12 +73,12 @@ class Stack:
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
-    """Start everything in a temporary folder; stop and remove it afterwards."""
+def running(**environment: str) -> Iterator[Stack]:
+    """Start everything in a temporary folder, with these variables too; stop and remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix="chancery-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         port = any_free_port()  # of the system's choice: two that start at once do not choose the same
-        launcher = launch(folder, port)
+        launcher = launch(folder, port, **environment)
         try:
             wait_ready(port, launcher)
             say(f"running on port {port}")
@@ -85,11 +89,16 @@ def running() -> Iterator[Stack]:
             launcher.wait(120)
 
 
-def launch(folder: Path, port: int) -> subprocess.Popen[bytes]:
+def launch(folder: Path, port: int, **more: str) -> subprocess.Popen[bytes]:
     environment = {
         k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")
     }
-    environment |= {"CHANCERY_STATE_DIR": str(folder), "CHANCERY_PORT": str(port)}
+    environment |= {
+        "CHANCERY_STATE_DIR": str(folder),
+        "CHANCERY_PORT": str(port),
+        "CHANCERY_GATEWAY_PORT": str(any_free_port()),
+        **more,
+    }
     command = [sys.executable, "-m", "config.launch", "up"]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 

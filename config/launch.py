@@ -75,18 +75,26 @@ class Launch:
                 f"It runs already: {where}",
                 "Stop it with Ctrl-C where it was started; make doctor says how it is.",
             )
-        if not state.is_free(self.port):
-            raise StartFailed(
-                "web",
-                f"Port {self.port} is taken by another program.",
-                "Stop it, or choose one: CHANCERY_PORT=8010 make up",
-            )
+        self._require_port(self.port, "web", "CHANCERY_PORT=8010")
+        self._require_port(self.gateway_port, "gateway", "CHANCERY_GATEWAY_PORT=8011")
         self._settings()
         admin_url = self._databases()
         processes = self._application(admin_url)
         self._start(processes)
         self._announce()
         self._follow()
+
+    @property
+    def gateway_port(self) -> int:
+        return int(os.environ.get("CHANCERY_GATEWAY_PORT", self.port + 1))
+
+    def _require_port(self, port: int, part: str, other: str) -> None:
+        if not state.is_free(port):
+            raise StartFailed(
+                part,
+                f"Port {port} is taken by another program.",
+                f"Stop it, or choose one: {other} make up",
+            )
 
     def stop(self) -> None:
         """Stop everything; who asks again meanwhile does not break it off half way."""
@@ -109,6 +117,8 @@ class Launch:
             "CHANCERY_PLAIN_HTTP": "true",
             "CHANCERY_PUBLIC_URL": url,
             "CHANCERY_STATE_DIR": str(self.folder),
+            "CHANCERY_GATEWAY_PORT": str(self.gateway_port),
+            "CHANCERY_GATEWAY_URL": f"http://localhost:{self.gateway_port}",
             "PYTHONUNBUFFERED": "1",
             "TOKENIZERS_PARALLELISM": "false",
         } | ({"CHANCERY_ORGANISATION": "Halden Group"} if self.demo else {})
@@ -204,11 +214,11 @@ class Launch:
             fleet = (PYTHON, "-m", "demo.fleet", "--url", url, "--keys", str(self.folder / "demo.json"))
             processes.append(Process("fleet", fleet, 70, self.environment, drain_s=8))
         self._reload([*self.embedded, *processes])
-        with console.status("Starting web, pipeline, sequencer, worker and beat"):
+        with console.status("Starting web, gateway, pipeline, sequencer, worker and beat"):
             self._start_all(process for process in processes if process.order <= USABLE)
             _wait("web", lambda: _answers(self.port), self._log("web"), self.supervisor)
             self._start_all(process for process in processes if process.order > USABLE)
-        _tick("Web, pipeline, sequencer, worker and beat run")
+        _tick("Web, gateway, pipeline, sequencer, worker and beat run")
 
     def _start_all(self, processes: Iterable[Process]) -> None:
         control = _control(self.folder)

@@ -31,7 +31,7 @@ class Process:
 
 
 def application(port: int, environment: Mapping[str, str], sequencer_url: str) -> list[Process]:
-    """The five processes of Chancery itself. What makes them usable comes first: `order` up to USABLE.
+    """The six processes of Chancery itself. What makes them usable comes first: `order` up to USABLE.
 
     Django's own checks would have each of them read every page's code; they run in CI and by `make doctor`.
     """
@@ -49,6 +49,7 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
     sealing = {**environment, "DATABASE_URL": sequencer_url}
     return [
         Process("web", web, 30, environment),
+        Process("gateway", (PYTHON, "-m", "apps.oversight.gateway"), 35, _of_gateway(port, environment)),
         Process("pipeline", (*manage, "run_pipeline", "--skip-checks"), 40, environment),
         Process("sequencer", (*manage, "run_sequencer", "--skip-checks"), 50, sealing),
         Process("worker", worker, 50, environment, drain_s=30),
@@ -56,6 +57,16 @@ def application(port: int, environment: Mapping[str, str], sequencer_url: str) -
             "beat", (*celery, "beat", "--loglevel", "WARNING", "--pidfile", f"{beat_file}"), 60, environment
         ),
     ]
+
+
+def _of_gateway(port: int, environment: Mapping[str, str]) -> dict[str, str]:
+    """What the gateway may know: no database, no key of ours but its own."""
+    kept = ("CHANCERY_STATE_DIR", "CHANCERY_PUBLIC_URL", "PYTHONUNBUFFERED")
+    told = {name: environment[name] for name in kept if name in environment}
+    return told | {
+        "CHANCERY_PORT": str(port),
+        "CHANCERY_GATEWAY_PORT": environment.get("CHANCERY_GATEWAY_PORT", str(port + 1)),
+    }
 
 
 def supervisor_config(state: Path, processes: list[Process]) -> str:

@@ -66,6 +66,8 @@ try:
     JUDGE_KEY = env.str("CHANCERY_JUDGE_KEY", default="")
     JUDGE_MODEL = env.str("CHANCERY_JUDGE_MODEL", default="")
     OUTGOING_ALLOW: list[str] = env.list("CHANCERY_OUTGOING_ALLOW", default=[])
+    GATEWAY_COMMANDS: list[str] = env.list("CHANCERY_GATEWAY_COMMANDS", default=[])
+    GATEWAY_URL = env.str("CHANCERY_GATEWAY_URL", default="https://localhost", validate=url("http", "https"))
     SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
     ARCHIVE_DIR = Path(env.str("CHANCERY_ARCHIVE_DIR", default=str(STATE_DIR / "archive")))
     # Of the hashes that stand for content; set it to change SECRET_KEY and keep hashes comparable.
@@ -292,9 +294,8 @@ LOGOUT_REDIRECT_URL = "identity:login"
 # Counting by (account, address): nobody can lock somebody else out from another address. Over all addresses,
 # and over all accounts, apps.identity.throttle slows guessing down.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_USERNAME_FORM_FIELD = (
-    "username"  # of the sign-in form; by default axes looks for "email" and finds nobody
-)
+# Of the sign-in form; by default axes looks for "email" and finds nobody.
+AXES_USERNAME_FORM_FIELD = "username"
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_RESET_ON_SUCCESS = True

@@ -26,7 +26,7 @@ from apps.identity.models import Principal, RoleAssignment
 from apps.identity.queries import endpoints_visible_to
 from apps.identity.roles import Permission, Role
 from apps.kit.ui import theme
-from apps.oversight.models import Approval, BreakerTrip, KillSwitch
+from apps.oversight.models import Approval, BreakerTrip, KillSwitch, McpUpstream, ToolDefinition
 
 COUNT_AGE_S: Final = 10
 
@@ -71,6 +71,12 @@ def waiting_approvals(actor: Principal) -> int | None:
 def failed_webhooks(actor: Principal) -> int | None:
     """Webhooks that Chancery disabled because nothing was taken, None for none of them; one query."""
     return endpoints_visible_to(actor).filter(is_enabled=False).exclude(disabled_reason="").count() or None
+
+
+def held_definitions(actor: Principal) -> int | None:
+    """Definitions of tools that wait for a person, None for none of them; one query."""
+    servers = McpUpstream.objects.visible_to(actor).order_by()
+    return ToolDefinition.objects.filter(upstream__in=servers, state="held").count() or None
 
 
 def all_agents(actor: Principal) -> int:
@@ -128,6 +134,14 @@ NAVIGATION: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             ),
             Entry("Blueprints", "agents:blueprints", "copy", Permission.AGENTS_VIEW),
             Entry("Catalogue", "agents:catalogue", "tools", Permission.AGENTS_VIEW),
+            Entry(
+                "MCP servers",
+                "oversight:upstreams",
+                "shield",
+                Permission.AGENTS_VIEW,
+                held_definitions,
+                is_turn=True,
+            ),
             Entry("Dependencies", "agents:graph", "graph", Permission.AGENTS_VIEW),
             Entry("Quality", "agents:quality", "check", Permission.AGENTS_VIEW),
         ),

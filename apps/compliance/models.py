@@ -203,6 +203,7 @@ class Finding(models.Model):
         CERTIFICATION_EXPIRED = "certification.expired", "Certification expired"
         CERTIFICATION_OUTGROWN = "certification.outgrown", "Risk above what was certified"
         OUTCOME = "drift.outcome", "Outcome got worse"
+        DEFINITION = "tool.definition_changed", "Definition of a tool changed"
         CERTIFICATION_DEPARTED = "certification.departed", "Differs from its certified blueprint"
         DRILL_OVERDUE = "drill.overdue", "Its stop was not tried in time"
 

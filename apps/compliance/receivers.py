@@ -17,11 +17,12 @@ from apps.agents.signals import agent_changed, agents_changed, coverage_asked, i
 from apps.compliance.queries import uncovered
 from apps.compliance.services.blueprints import cover_new_instances, follow_departures
 from apps.compliance.services.certifications import follow_tiers
+from apps.compliance.services.definitions import close_judged, raise_changed
 from apps.compliance.services.drills import close_drilled
 from apps.compliance.services.outcomes import close_recovered, raise_fall
 from apps.identity.models import Principal
-from apps.oversight.models import Drill
-from apps.oversight.signals import drill_finished
+from apps.oversight.models import Drill, ToolDefinition
+from apps.oversight.signals import definition_held, definition_judged, drill_finished
 
 OF_RISK = frozenset({*risk.FIELDS, "ai_act_class", "tier"})
 
@@ -68,3 +69,16 @@ def follow_drill(sender: type[Drill], drill: Drill, **_: Any) -> None:
     """A stop that was tried with success is overdue no longer."""
     if drill.passed:
         close_drilled(drill.agent)
+
+
+@receiver(definition_held, dispatch_uid="compliance.follow_definition")
+def follow_definition(sender: type[ToolDefinition], definition: ToolDefinition, **_: Any) -> None:
+    """A tool that is offered otherwise than it was pinned concerns every agent that uses it."""
+    raise_changed(definition)
+
+
+@receiver(definition_judged, dispatch_uid="compliance.close_definition")
+def close_definition(
+    sender: type[ToolDefinition], definition: ToolDefinition, actor: Principal, **_: Any
+) -> None:
+    close_judged(definition, actor=actor)

@@ -34,11 +34,12 @@ class SourceForm(PlainForm):
     scopes = forms.MultipleChoiceField(
         label="It may",
         choices=[
-            (scope.value, scope.label) for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE)
+            (scope.value, scope.label)
+            for scope in (Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE, Scope.GATEWAY)
         ],
         initial=[Scope.INGEST.value],
         widget=forms.CheckboxSelectMultiple,
-        help_text="Asking for decisions and declaring agents need a team.",
+        help_text="Asking for decisions and declaring agents need a team. A gateway with a team carries to that team's servers only.",
     )
 
 

@@ -49,6 +49,7 @@ class Permission(TextChoices):
     INGEST = "ingest", "Report activity"
     RECORDING_MANAGE = "recording.manage", "Set what is recorded and how long; erase a person's data"
     DISCOVERIES_REPORT = "discoveries.report", "Report agents found in files"
+    GATEWAY_RUN = "gateway.run", "Carry calls to MCP servers, with the secrets they need"
 
 
 P = Permission
@@ -109,10 +110,11 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
         P.LEDGER_VIEW,
     },
     Role.AUDITOR: _SEE | {P.LEDGER_VIEW, P.IDENTITY_VIEW, P.KEYS_VIEW},
-    Role.ADMINISTRATOR: frozenset(Permission.values) - {P.INGEST},
+    # Nobody reads a stored secret again: that is for the gateway alone.
+    Role.ADMINISTRATOR: frozenset(Permission.values) - {P.INGEST, P.GATEWAY_RUN},
 }
 AGENT_PERMISSIONS = frozenset({P.AGENTS_VIEW, P.ACTIVITY_VIEW, P.DECISIONS_ASK, P.DECISIONS_VIEW, P.INGEST})
-SERVICE_PERMISSIONS = frozenset({P.INGEST, P.DISCOVERIES_REPORT})
+SERVICE_PERMISSIONS = frozenset({P.INGEST, P.DISCOVERIES_REPORT, P.GATEWAY_RUN})
 # A hook or gateway asks, a pipeline declares: for agents of its own team.
 SERVICE_TEAM_PERMISSIONS = frozenset({P.DECISIONS_ASK, P.AGENTS_DECLARE})
 
@@ -124,16 +126,21 @@ class Scope(TextChoices):
     WRITE = "write", "Change"
     REPORT = "report", "Report agents found in files"
     DECLARE = "declare", "Declare agents from a repository"
+    GATEWAY = "gateway", "Run an MCP gateway"
+
+
+ONE_SCOPE: dict[str, Scope] = {
+    P.INGEST: Scope.INGEST,
+    P.DECISIONS_ASK: Scope.DECIDE,
+    P.DISCOVERIES_REPORT: Scope.REPORT,
+    P.GATEWAY_RUN: Scope.GATEWAY,
+}
 
 
 def permits_scope(scopes: list[str], permission: str) -> bool:
     """True when a key with these scopes may use `permission` at all."""
-    if permission == P.INGEST:
-        return Scope.INGEST in scopes
-    if permission == P.DECISIONS_ASK:
-        return Scope.DECIDE in scopes
-    if permission == P.DISCOVERIES_REPORT:
-        return Scope.REPORT in scopes
+    if permission in ONE_SCOPE:
+        return ONE_SCOPE[permission] in scopes
     if permission == P.AGENTS_DECLARE and Scope.DECLARE in scopes:
         return True
     return Scope.WRITE in scopes or (permission.endswith(".view") and Scope.READ in scopes)

@@ -18,6 +18,7 @@ TEAMS = {
     "api_key": ("identity", "ApiKey", "principal__team_id"),
     "blueprint": ("agents", "Blueprint", "team_id"),
     "connector": ("agents", "Connector", "team_id"),
+    "mcp_upstream": ("oversight", "McpUpstream", "team_id"),
     "webhook": ("identity", "WebhookEndpoint", "team_id"),
     "team": ("identity", "Team", "pk"),
     "kill_switch": ("oversight", "KillSwitch", "team_id"),

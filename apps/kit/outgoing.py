@@ -10,41 +10,23 @@ followed, proxies of the environment not used, an answer is read up to a limit a
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import socket
-import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Final
-from urllib.parse import urlsplit
 
-import certifi
 import httpx
 from django.conf import settings
 
+from apps.kit.destinations import NotSent, is_public, place_of, trusted
 from apps.kit.errors import InvalidInput
+
+__all__ = ["Answer", "NotSent", "Target", "check_address", "get", "is_public", "post", "target_of"]
 
 CONNECT_S: Final = 5.0
 DEADLINE_S: Final = 15.0
 MOST_BYTES: Final = 1_000_000
-NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-# Not public though Python calls them global: site-local, local NAT64 (which wraps private IPv4), IPv4-compatible and
-# -translated, what IETF protocols use among themselves.
-INNER: Final = tuple(
-    map(ipaddress.ip_network, ("fec0::/10", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96", "192.0.0.0/24"))
-)
 AGENT: Final = "Chancery"
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class NotSent(Exception):
-    """No answer came: the message says why in words for a log. `is_refused` when our own rules forbid the address."""
-
-    def __init__(self, message: str, *, is_refused: bool = False) -> None:
-        super().__init__(message)
-        self.is_refused = is_refused
 
 
 @dataclass(frozen=True)
@@ -134,75 +116,10 @@ async def _exchange(
         return response.status_code, await _read(response, most_bytes), dict(response.headers)
 
 
-@cache
-def trusted() -> ssl.SSLContext:
-    """The authorities of this machine (SSL_CERT_FILE and SSL_CERT_DIR name others), and those that certifi ships."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
 def target_of(url: str) -> Target:
     """Where a URL leads, resolved and checked; NotSent otherwise."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.password:
-        raise NotSent("Enter an address such as https://hooks.example.org/chancery", is_refused=True)
-    listed = set(settings.OUTGOING_ALLOW)
-    is_named = parts.hostname in listed
-    try:
-        port = parts.port if parts.port is not None else 443 if parts.scheme == "https" else 80
-        if not port:
-            raise ValueError(port)
-    except ValueError as error:
-        raise NotSent("The port is no number between 1 and 65535", is_refused=True) from error
-    addresses = _resolved(parts.hostname, port)
-    is_listed = is_named or all(_in(one, listed) for one in addresses)
-    if not is_listed:
-        _require_public(parts.hostname, parts.scheme, addresses)
-    return Target(httpx.URL(url), parts.hostname, str(addresses[0]))
-
-
-def _require_public(host: str, scheme: str, addresses: Sequence[Address]) -> None:
-    inner = next((one for one in addresses if not is_public(one)), None)
-    if inner is not None:
-        raise NotSent(
-            f"{host} is not a public address. An administrator of this machine may list it in CHANCERY_OUTGOING_ALLOW",
-            is_refused=True,
-        )
-    if scheme != "https":
-        raise NotSent("Use https", is_refused=True)
-
-
-def is_public(address: Address) -> bool:
-    """True for what anybody on the Internet can reach; what IPv6 wraps counts as what it wraps."""
-    if isinstance(address, ipaddress.IPv6Address):
-        wrapped = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
-        if wrapped is None and address in NAT64:
-            wrapped = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if wrapped is not None:
-            return is_public(wrapped)
-    if any(address in network for network in INNER):
-        return False
-    return address.is_global and not address.is_multicast
-
-
-def _resolved(host: str, port: int) -> list[Address]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotSent(f"{host} is not found") from error
-    return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
-
-
-def _in(address: Address, listed: set[str]) -> bool:
-    for entry in listed:
-        try:
-            network = ipaddress.ip_network(entry, strict=False)
-        except ValueError:
-            continue  # a host's name
-        if address in network:
-            return True
-    return False
+    place = place_of(url, settings.OUTGOING_ALLOW)
+    return Target(httpx.URL(url), place.host, place.address)
 
 
 async def _read(response: httpx.Response, most_bytes: int) -> bytes:

@@ -28,11 +28,12 @@ FOUR_EYES, ON_EXPIRY = (
 
 
 def ask_person(held: Held, asked: Question, verdict: Verdict, decision: Decision) -> tuple[Approval, bool]:
-    """The approval that the call waits for, and whether it is new. One waits for one call, however often it is asked about."""
+    """The approval that the call waits for, and whether it is new. The same call asked about again, as a model does that is
+    told to wait and comes with a new call id, waits once."""
     rows = Approval.objects.open().filter(
         agent_id=held.agent_id,
         digest=decision.digest,
-        call_id=asked.call_id,
+        conversation_id=asked.conversation_id,
         expires_at__gt=decision.decided_at,
     )
     known = rows.select_for_update().first()
@@ -50,12 +51,18 @@ def redeem_approval(name: str, held: Held, asked: Question, at: datetime) -> Fin
     if approval is None:
         return Finding("deny", "approval.unknown", "No approval of this agent has this id.")
     refusal = _unusable(approval, held, asked, at)
-    if refusal is not None:
-        return refusal
-    approval.state, approval.used_at = Approval.State.USED, at
-    approval.version += 1
-    approval.save(update_fields=["state", "used_at", "version"])
-    return Finding("allow", "approval.given", f"{_who(approval)} approved this call.")
+    return refusal if refusal is not None else _used(approval, at)
+
+
+def use_earlier_approval(held: Held, asked: Question, at: datetime) -> Finding | None:
+    """A person's consent to this very call that nobody has used yet, for those who cannot carry its id: it is bound to all
+    of the call, and good once all the same."""
+    rows = Approval.objects.filter(
+        agent_id=held.agent_id, tool_name=asked.tool, state=Approval.State.APPROVED, usable_until__gt=at,
+        digest=digest_of(held, asked),
+    )  # fmt: skip
+    approval = rows.select_for_update(skip_locked=True).order_by("pk").first()
+    return _used(approval, at) if approval else None
 
 
 def use_standing_approval(held: Held, asked: Question, at: datetime) -> Finding | None:
@@ -108,6 +115,13 @@ def _unusable(approval: Approval, held: Held, asked: Question, at: datetime) -> 
         words = "The call differs from what was approved, or what it depends on was changed since. Ask again."
         return Finding("deny", "approval.mismatch", words)
     return None
+
+
+def _used(approval: Approval, at: datetime) -> Finding:
+    approval.state, approval.used_at = Approval.State.USED, at
+    approval.version += 1
+    approval.save(update_fields=["state", "used_at", "version"])
+    return Finding("allow", "approval.given", f"{_who(approval)} approved this call.")
 
 
 def _who(approval: Approval) -> str:

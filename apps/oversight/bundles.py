@@ -37,6 +37,7 @@ from apps.oversight.models import (
     Mode,
     Policy,
     PolicyVersion,
+    ToolDefinition,
     ToolPolicy,
 )
 from apps.oversight.rules import standing_objection
@@ -132,18 +133,23 @@ def bundle_of(agent: Agent, shared: Shared, stamp: int, tools: Mapping[str, Tool
 
 
 def tool_facts(name: str) -> ToolFacts:
-    """What is on record of a tool. Two queries."""
+    """What is on record of a tool, and whether a server's definition of it is held back. Three queries."""
     named = tool_named(name)
     tool = Tool.objects.prefetch_related("operations").filter(name=named.tool, server=named.server).first()
     if tool is None:
         return ToolFacts(str(named), named.server)
+    definitions = list(ToolDefinition.objects.filter(tool=tool).order_by("-changed_at"))
+    in_force = [one.digest for one in definitions if one.state in ToolDefinition.IN_FORCE]
+    in_the_way = [one for one in definitions if one.state in ToolDefinition.IN_THE_WAY]
+    held = f"The definition of {named} is not the one that was reviewed; a person has to look at it."
     return ToolFacts(
         name=str(named),
         server=named.server,
         kind=tool.kind,
         side_effect=tool.side_effect,
         data_classes=tuple(tool.data_classes),
-        definition=tool.schema_hash,
+        definition="+".join([tool.schema_hash, *sorted(in_force)]),
+        held=held if in_the_way else "",
         is_known=True,
         operations={one.name: (one.side_effect, tuple(one.data_classes)) for one in tool.operations.all()},
     )

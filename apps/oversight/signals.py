@@ -10,3 +10,9 @@ approval_changed = Signal()
 
 drill_finished = Signal()
 """Sent inside the transaction with `drill` when a drill of a stop has ended, passed or not."""
+
+definition_held = Signal()
+"""Sent inside the transaction with `definition` when an MCP server offers a tool otherwise than it was pinned."""
+
+definition_judged = Signal()
+"""Sent inside the transaction with `definition` and `actor` when a person approved or refused it."""

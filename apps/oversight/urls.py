@@ -7,6 +7,7 @@ from apps.oversight import (
     policy_views,
     stop_views,
     switch_views,
+    upstream_views,
     views,
 )
 
@@ -18,7 +19,19 @@ switch = "kill-switches/<uuid:switch_id>"
 policy = "policies/<uuid:policy_id>"
 approval = "approvals/<uuid:approval_id>"
 consent = "approvals/standing/<uuid:standing_id>"
+upstream = "mcp-servers/<uuid:upstream_id>"
 urlpatterns = [
+    path("mcp-servers/", upstream_views.upstreams, name="upstreams"),
+    path("mcp-servers/new/", upstream_views.upstream_form, name="upstream-new"),
+    path(f"{upstream}/", upstream_views.upstream, name="upstream"),
+    path(f"{upstream}/edit/", upstream_views.upstream_form, name="upstream-edit"),
+    path(f"{upstream}/definitions/<uuid:definition_id>/", upstream_views.definition, name="definition"),
+    path(
+        f"{upstream}/definitions/<uuid:definition_id>/<slug:verb>/",
+        upstream_views.definition_judge,
+        name="definition-judge",
+    ),
+    path(f"{upstream}/<slug:verb>/", upstream_views.upstream_act, name="upstream-act"),
     path(f"{agent}/tools/", views.agent_tools, name="agent-tools"),
     path(f"{agent}/tools/panel/", views.agent_panel, name="agent-panel"),
     path(f"{agent}/tools/policy/", views.policy_edit, name="policy"),

@@ -55,10 +55,12 @@ from apps.oversight.models import (
     Drill,
     KillSwitch,
     LevelSetting,
+    McpUpstream,
     Policy,
     PolicyExample,
     PolicyVersion,
     StandingApproval,
+    ToolDefinition,
 )
 from tests import factories
 
@@ -130,6 +132,7 @@ class World:
             "connector_id": self.record["connectors"], "trip_id": self.record["trips"], "switch_id": self.record["switches"], "cause": "errors", "tier": 3,
             "level_id": self.record["levels"], "budget_id": self.record["budgets"], "example_id": self.record["examples"],
             "approval_id": self.record["approvals"], "standing_id": self.record["standing-approvals"],
+            "upstream_id": self.record["mcp-upstreams"], "definition_id": self.record["definitions"],
             "alert_id": self.record["alerts"], "of": "spans", "erasure_id": self.record["erasures"],
         }  # fmt: skip
         for part, others in self._by_route().items():
@@ -157,6 +160,8 @@ class World:
             "^risk-policy/": {"verb": "discard"},
             "/ai-act/<": {"verb": "begin"},
             "^webhooks/": {"verb": "test"},
+            "mcp-servers/": {"verb": "enable"},
+            "/definitions/<": {"verb": "approve"},
             "^graph/": {"kind": "json"},
         }
 
@@ -238,6 +243,12 @@ def make_record(agent: Agent) -> dict[str, Any]:
     CustomField.objects.create(key="vendor", label="Vendor", kind="text")
     AiActClassification.objects.create(agent=agent, questionnaire="2026-11", begun_by=agent.owner)
     webhook = make_webhook(agent)
+    upstream = McpUpstream.objects.create(
+        slug="orders", name="Orders", url="https://mcp.example.org/mcp", team=agent.team, created_by=agent.owner, is_enabled=False,
+    )  # fmt: skip
+    held = ToolDefinition.objects.create(
+        upstream=upstream, tool=tool, digest="0" * 64, definition={"name": "lookup_order"}, state="held"
+    )
     alert = Alert.objects.create(
         agent=agent, detector="new_tool", cause="new_tool: export", severity="high", reason="export was never called.",
         score=7.0, first_at=now, last_at=now,
@@ -250,6 +261,7 @@ def make_record(agent: Agent) -> dict[str, Any]:
     rule = {"within_s": 60, "observed": seen, "condition": {"test": "exists"}}
     ReadBack.objects.create(tool=tool, number=1, rule=rule, declared_by=agent.owner)
     return stops | make_control(agent) | {
+        "mcp-upstreams": upstream.pk, "definitions": held.pk,
         "alerts": alert.pk, "erasures": erasure.pk,
         "blueprints": blueprint.pk, "blueprint-grants": to_all.pk, "blueprint-certifications": given.pk, "custom-fields": "vendor",
         "jobs": job.pk, "views": view.pk, "merges": merge.pk, "campaigns": campaign.pk, "mails": mail.pk,

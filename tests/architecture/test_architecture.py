@@ -29,6 +29,7 @@ NOBODY_ACTS = {
     "mark_seen", "record_verdicts", "refuse_calls", "stand_gravest", "trip_those_over", "trip_for_fall", "end_trials",  # rules, in the pipeline's transaction
     "expire_approvals", "expire_certifications", "detect_drift", "raise_finding", "baseline_of", "follow_tiers", "follow_departures", "raise_findings",  # the clock
     "close_findings", "raise_fall", "close_recovered",  # likewise, when outcomes change
+    "raise_changed",  # likewise, when a gateway saw another definition
     "check_request", "refresh_status", "clean_tools",  # steps and consequences of a certification
     "standing_policy", "hold_policy", "under_standing_policy", "read_facts",  # steps of what writes a tier
     "read_fleet", "recalculate", "advance_recalculation", "stalled_recalculation", "enqueue_recalculation",  # the worker

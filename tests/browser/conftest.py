@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench.rig import Stack, running
+from tests import mcp_servers
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -25,7 +27,9 @@ def stack() -> Iterator[Stack]:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium on this machine, and CI must have one")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with running() as started:
+    program = f"{sys.executable} {mcp_servers.PROGRAM}"
+    allowed = {"CHANCERY_OUTGOING_ALLOW": "127.0.0.1", "CHANCERY_GATEWAY_COMMANDS": program}
+    with running(**allowed, CHANCERY_GATEWAY_WATCH_S="1") as started:
         yield started
 
 

@@ -76,6 +76,17 @@ def test_an_approved_call_is_made_once(agent: Agent, operator: Principal) -> Non
     assert approval.seen_digest in bytes(entry.body).decode()
 
 
+def test_who_cannot_carry_the_id_uses_the_consent_by_making_the_same_call(
+    agent: Agent, operator: Principal
+) -> None:
+    approval = waiting(agent, call_id="first", conversation_id="talk")
+    assert ask(agent, call_id="again", conversation_id="talk").approval_id == approval.pk
+    answer_approval(approval, Answer(True), actor=operator)
+    assert ask(agent, amount=6, call_id="other", conversation_id="talk").outcome == "ask"
+    found = [ask(agent, call_id=name, conversation_id="talk").outcome for name in ("third", "fourth")]
+    assert found == ["allow", "ask"]
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -129,16 +140,16 @@ def test_who_may_answer(agent: Agent, operator: Principal) -> None:
 def test_silence_comes_to_a_denial_and_a_withdrawn_one_is_answered_no_more(
     agent: Agent, operator: Principal
 ) -> None:
-    first, second = waiting(agent), waiting(agent, call_id="c2")
+    first, second = waiting(agent), waiting(agent, call_id="c2", amount=6)
     assert expire_approvals(timezone.now() + timedelta(days=1)) == 2
     assert ask(agent, approval=str(first.pk)).code == "approval.expired"
-    third = waiting(agent, call_id="c3")
+    third = waiting(agent, call_id="c3", amount=7)
     withdraw_approval(third, actor=agent.principal)
     with pytest.raises(Conflict) as refused:
         answer_approval(third, Answer(True), actor=operator)
     assert refused.value.code == "approval.settled"
     together = answer_together(
-        [second, third, waiting(agent, call_id="c4")], Answer(True, "Alike."), actor=operator
+        [second, third, waiting(agent, call_id="c4", amount=8)], Answer(True, "Alike."), actor=operator
     )
     assert (len(together.answered), len(together.refused)) == (1, 2)
 

@@ -35,7 +35,9 @@ class ApiKey(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(scopes__contained_by=["ingest", "decide", "read", "write", "report", "declare"])
+                condition=Q(
+                    scopes__contained_by=["ingest", "decide", "read", "write", "report", "declare", "gateway"]
+                )
                 & Q(scopes__len__gt=0),
                 name="apikey_scopes_are_known",
             )

@@ -19,7 +19,7 @@ from apps.kit.errors import Conflict, InvalidInput, NotSignedIn, require_reason
 
 MARK = "chy"
 LONGEST_LIFE = timedelta(days=366)
-SOURCE_SCOPES = frozenset({Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE})
+SOURCE_SCOPES = frozenset({Scope.INGEST, Scope.DECIDE, Scope.REPORT, Scope.DECLARE, Scope.GATEWAY})
 TEAM_SCOPES = {
     Scope.DECIDE: "Choose the team whose agents it asks for",
     Scope.DECLARE: "Choose the team whose agents it declares",
@@ -51,14 +51,21 @@ def mint_key(principal: Principal, request: KeyRequest, *, actor: Principal) -> 
     _require_unsuspended(principal)
     expires_at = request.expires_at or timezone.now() + timedelta(days=90)
     _check(request, principal, expires_at)
+    return new_key(principal, request.name.strip(), request.scopes, expires_at, actor=actor)
+
+
+def new_key(
+    principal: Principal, name: str, scopes: list[str], expires_at: datetime, *, actor: Principal
+) -> MintedKey:
+    """A step of the act that calls it, which checked who may and what may stand in it."""
     prefix, secret = secrets.token_hex(5), secrets.token_urlsafe(32)
     token = f"{MARK}_{prefix}_{secret}"
     key = ApiKey.objects.create(
         principal=principal,
-        name=request.name.strip(),
+        name=name,
         prefix=prefix,
         secret_hash=hash_of(token),
-        scopes=sorted(set(request.scopes)),
+        scopes=sorted(set(scopes)),
         created_by=actor,
         expires_at=expires_at,
     )

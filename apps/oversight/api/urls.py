@@ -8,9 +8,11 @@ from apps.oversight.api import (
     control,
     drills,
     enforcement,
+    gateway,
     kill_switches,
     limits,
     policies,
+    upstreams,
     views,
 )
 
@@ -22,6 +24,7 @@ router.register("standing-approvals", approvals.StandingViewSet, "standing-appro
 router.register("kill-switches", kill_switches.KillSwitchViewSet, "kill-switches")
 router.register("drills", drills.DrillViewSet, "drills")
 router.register("enforcement/points", enforcement.PointViewSet, "enforcement-points")
+router.register("mcp-upstreams", upstreams.McpUpstreamViewSet, "mcp-upstreams")
 agent = "agents/<uuid:agent_id>"
 blueprint = "blueprints/<uuid:blueprint_id>"
 trip = "breaker-trips/<uuid:trip_id>"
@@ -42,6 +45,9 @@ urlpatterns = [
     path(f"{agent}/control", control.ControlView.as_view(), name="agent-control"),
     path(f"{agent}/budgets", control.BudgetsView.as_view(), name="agent-budgets"),
     path(f"{agent}/budgets/<int:budget_id>", control.BudgetView.as_view(), name="agent-budget"),
+    path("gateway/configuration", gateway.ConfigurationView.as_view(), name="gateway-configuration"),
+    path("gateway/sightings", gateway.SightingView.as_view(), name="gateway-sightings"),
+    path("gateway/admissions", gateway.AdmissionView.as_view(), name="gateway-admissions"),
     path(f"{blueprint}/tool-policy", blueprints.BlueprintPolicyView.as_view(), name="blueprint-tool-policy"),
     path(f"{blueprint}/stop", blueprints.BlueprintStopView.as_view(), name="blueprint-stop"),
     path(f"{blueprint}/reset", blueprints.BlueprintResetView.as_view(), name="blueprint-reset"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import django_filters
@@ -95,6 +96,31 @@ class DecisionSerializer(serializers.ModelSerializer[Decision]):
         ]  # fmt: skip
 
 
+class NextStep(serializers.Serializer[object]):
+    """What may be done about an answer: `do` for programs, `words` for people and models."""
+
+    do = serializers.CharField()
+    words = serializers.CharField()
+
+
+class DecisionAnswer(DecisionSerializer):
+    """`approval` is what the call waits for; `policies` those that spoke about it; `next` what to do."""
+
+    approval = serializers.SerializerMethodField()
+    policies = serializers.SerializerMethodField()
+    next = NextStep(many=True, source="next_steps")
+
+    class Meta(DecisionSerializer.Meta):
+        fields = [*DecisionSerializer.Meta.fields, "approval", "policies", "next"]
+
+    def get_approval(self, decision: Decision) -> dict[str, str] | None:
+        return {"id": str(decision.approval_id)} if decision.approval_id else None
+
+    def get_policies(self, decision: Decision) -> list[dict[str, Any]]:
+        named = [one for one in decision.findings if one.get("policy")]
+        return [{"id": one["policy"], "version": one.get("version"), "mode": one["mode"]} for one in named]
+
+
 class DecisionFilter(django_filters.FilterSet):
     agent = django_filters.UUIDFilter(field_name="agent_id")
     tool = django_filters.CharFilter(field_name="tool_name")
@@ -108,7 +134,7 @@ class DecisionFilter(django_filters.FilterSet):
 class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Decision]):
     """May this agent call this tool? Every answer is kept."""
 
-    serializer_class = DecisionSerializer
+    serializer_class = DecisionAnswer
     filterset_class = DecisionFilter
     permissions = {
         "list": Permission.DECISIONS_VIEW,
@@ -120,9 +146,10 @@ class DecisionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     def get_queryset(self) -> QuerySet[Decision]:
         return Decision.objects.visible_to(actor_of(self.request)).select_related("agent", "asked_by")
 
-    @extend_schema(request=QuestionWrite, responses={200: DecisionSerializer})
+    @extend_schema(request=QuestionWrite, responses={200: DecisionAnswer})
     def create(self, request: Request) -> Response:
-        """Ask. The answer is `outcome` allow or deny with its `reason`; a denial is a 200 too."""
+        """Ask. The answer is `outcome` allow, notify (allowed, people are told), ask (wait for a person) or deny, with its
+        `reason`; a denial is a 200 too."""
         body = body_of(request, QuestionWrite)
         agent = _agent_asked_about(request, body.pop("agent", None))
         decision = decide(agent, Question(tool_name=body.pop("tool"), **body), actor=actor_of(request))

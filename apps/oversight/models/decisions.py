@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chancery_sdk.policy.advice import steps_after
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -66,3 +67,8 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.outcome} {self.tool_name}"
+
+    @property
+    def next_steps(self) -> list[dict[str, str]]:
+        """What an agent may do about the answer."""
+        return steps_after(self.outcome, self.code)

@@ -24,7 +24,7 @@ from apps.identity.roles import Permission
 from apps.identity.services.ledger import Act
 from apps.kit.errors import InvalidInput, Unavailable
 from apps.oversight import holding
-from apps.oversight.asking import ask_person, redeem_approval, use_standing_approval
+from apps.oversight.asking import ask_person, redeem_approval, use_earlier_approval, use_standing_approval
 from apps.oversight.binding import digest_of
 from apps.oversight.holding import Held
 from apps.oversight.models import Decision
@@ -141,11 +141,17 @@ class Case:
             said = redeem_approval(self.approval, self.held, self.asked, at)
             verdict = self._verdict(past, at, approved=True) if said.outcome == "allow" else verdict
             return self._write(_with(verdict, said), at, once=False)
-        if verdict.outcome == "ask" and (consent := use_standing_approval(self.held, self.asked, at)):
-            return self._write(_with(self._verdict(past, at, approved=True), consent), at)
+        consent = self._consent(at) if verdict.outcome == "ask" else None
+        if consent is not None:
+            return self._write(_with(self._verdict(past, at, approved=True), consent), at, once=False)
         if verdict.outcome == "ask" or _for_people_only(verdict):
             return self._wait_for_person(verdict, at)
         return self._write(verdict, at)
+
+    def _consent(self, at: datetime) -> Finding | None:
+        return use_earlier_approval(self.held, self.asked, at) or use_standing_approval(
+            self.held, self.asked, at
+        )
 
     def _verdict(self, past: Past, at: datetime, *, approved: bool = False) -> Verdict:
         verdict = self.held.engine.decide(self.asked, past, at, approved=approved)

@@ -99,7 +99,7 @@ def _standing(asked: Asked) -> Iterator[Finding]:
 
 def _definition(asked: Asked) -> Iterator[Finding]:
     if asked.tool.held:
-        yield Finding("deny", "tool.definition_held", asked.tool.held)
+        yield Finding("deny", "tool.definition_changed", asked.tool.held)
 
 
 def _grant(asked: Asked) -> Iterator[Finding]:
