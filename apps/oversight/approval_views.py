@@ -131,7 +131,7 @@ def approval_done(request: PageRequest, approval_id: UUID) -> HttpResponse:
     return _after(request, found, lambda: carry_out(found, actor=request.actor, note=note), "On record.")
 
 
-@require_http_methods(["GET", "POST"])
+@require_safe
 @page(Permission.DECISIONS_VIEW)
 def standing(request: PageRequest) -> HttpResponse:
     """Consent given in advance: what of it is used, and by whom it was given."""

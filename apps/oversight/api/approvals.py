@@ -184,8 +184,9 @@ class ApprovalViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @idempotent
     def answer(self, request: Request, pk: str) -> Response:
         """Approve, approve with changed arguments, or deny with a reason."""
+        found = self.get_object()
         given = Answer(**body_of(request, AnswerWrite))
-        return self._after(answer_approval(self.get_object(), given, actor=actor_of(request)))
+        return self._after(answer_approval(found, given, actor=actor_of(request)))
 
     @extend_schema(request=TogetherWrite, responses=TogetherAnswer)
     @action(detail=False, methods=["post"], url_path="answer-together")
@@ -206,17 +207,17 @@ class ApprovalViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets
     @action(detail=True, methods=["post"], url_path="hand-over")
     def hand_over(self, request: Request, pk: str) -> Response:
         """Leave it to somebody else who may decide."""
-        body = body_of(request, HandOverWrite)
+        found, body = self.get_object(), body_of(request, HandOverWrite)
         return self._after(
-            hand_over_approval(self.get_object(), body["to"], actor=actor_of(request), reason=body["reason"])
+            hand_over_approval(found, body["to"], actor=actor_of(request), reason=body["reason"])
         )
 
     @extend_schema(request=ReasonWrite, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])
     def done(self, request: Request, pk: str) -> Response:
         """What is for people only was carried out; `reason` says how."""
-        note = body_of(request, ReasonWrite)["reason"]
-        return self._after(carry_out(self.get_object(), actor=actor_of(request), note=note))
+        found, note = self.get_object(), body_of(request, ReasonWrite)["reason"]
+        return self._after(carry_out(found, actor=actor_of(request), note=note))
 
     @extend_schema(request=None, responses=ApprovalSerializer)
     @action(detail=True, methods=["post"])
