@@ -20,6 +20,7 @@ from django.urls import get_resolver
 
 from apps.activity.ingest import asgi as ingest
 from apps.activity.ingest.settings import IngestSettings
+from apps.oversight.door import door as decisions
 from apps.oversight.orders import door as orders
 from apps.oversight.orders.own import OWN_POINTS
 from apps.oversight.registry_mcp import PATH, RegistryDoor
@@ -42,6 +43,8 @@ def _chosen(scope: Scope) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     path = scope["path"]
     if path.startswith("/v1/") or path.rstrip("/") == EVENTS:
         return ingest.application
+    if decisions.is_for_the_door(scope):
+        return decisions.decisions_door
     if path == orders.PATH and orders.is_for_the_door(scope):
         return orders.orders_door
     return registry_door if path == PATH else django_application
@@ -53,8 +56,10 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     _settle()
     async with registry_door.opened(), OWN_POINTS.running():
         await ingest.startup(_ingest_settings())
+        await decisions.startup()
         await send({"type": "lifespan.startup.complete"})
         await receive()
+        await decisions.shutdown()
         await ingest.shutdown()
     await send({"type": "lifespan.shutdown.complete"})
 

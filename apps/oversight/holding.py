@@ -40,6 +40,7 @@ class Held:
     stamps: dict[str, int]
     engine: Engine
     tools: dict[str, ToolFacts]  # the bundle's own
+    ref: dict[str, str]  # the agent as answers name it
 
     @property
     def bundle(self) -> Bundle:
@@ -83,6 +84,12 @@ def held(agent_id: UUID) -> Held:
     return found
 
 
+def at_hand(agent_id: UUID) -> Held | None:
+    """From memory alone."""
+    found = _held.get(agent_id)
+    return None if found is None or found.is_over else found
+
+
 def forget(agent_id: UUID) -> None:
     """Read it anew when it is next asked for."""
     _held.pop(agent_id, None)
@@ -98,7 +105,8 @@ def _load(agent_id: UUID) -> Held:
     shared = _shared_as_of(stamps[POLICIES])
     tools: dict[str, ToolFacts] = {}
     engine = Engine(bundle_of(agent, shared, stamps[own], tools))
-    return Held(agent.pk, agent.team_id, agent.updated_at, stamps, engine, tools)
+    ref = {"id": str(agent.pk), "ref": agent.ref, "name": agent.name}
+    return Held(agent.pk, agent.team_id, agent.updated_at, stamps, engine, tools, ref)
 
 
 def _shared_as_of(stamp: int) -> Shared:

@@ -20,6 +20,30 @@ END $$;
 CREATE TRIGGER oversight_stamp AFTER INSERT OR DELETE OR UPDATE OF state ON oversight_tooldefinition
   FOR EACH ROW EXECUTE FUNCTION oversight_stamp_definition();
 """
+# Who may ask: whatever changes that for somebody raises their number.
+ASKERS = """
+CREATE FUNCTION oversight_stamp_principal() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'identity_principal' THEN
+    PERFORM oversight_raise('principal:' || NEW.id);
+  ELSE
+    PERFORM oversight_raise('principal:' || CASE WHEN TG_OP = 'DELETE' THEN OLD.principal_id ELSE NEW.principal_id END);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER oversight_stamp AFTER UPDATE OF is_active, suspended_at, team_id ON identity_principal
+  FOR EACH ROW EXECUTE FUNCTION oversight_stamp_principal();
+CREATE TRIGGER oversight_stamp AFTER INSERT OR UPDATE OR DELETE ON identity_roleassignment
+  FOR EACH ROW EXECUTE FUNCTION oversight_stamp_principal();
+CREATE TRIGGER oversight_stamp AFTER DELETE OR UPDATE OF revoked_at, expires_at, scopes, secret_hash ON identity_apikey
+  FOR EACH ROW EXECUTE FUNCTION oversight_stamp_principal();
+"""
+UNASKERS = """
+DROP TRIGGER oversight_stamp ON identity_principal;
+DROP TRIGGER oversight_stamp ON identity_roleassignment;
+DROP TRIGGER oversight_stamp ON identity_apikey;
+DROP FUNCTION oversight_stamp_principal();
+"""
 UNSTAMP = """
 DROP TRIGGER oversight_stamp ON oversight_tooldefinition;
 DROP FUNCTION oversight_stamp_definition();
@@ -220,4 +244,5 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunSQL(STAMP, UNSTAMP),
+        migrations.RunSQL(ASKERS, UNASKERS),
     ]
