@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -51,6 +51,7 @@ class ToolSlice:
     permits: Slice | None
     entities: cedarpy.Entities | None
     policies: Sequence[Policy]
+    words: str
 
     @classmethod
     def of(cls, bundle: Bundle, tool: ToolFacts) -> ToolSlice:
@@ -64,6 +65,7 @@ class ToolSlice:
             if mine
             else None,
             mine,
+            "\n".join(one.text for one in mine),
         )
 
 
@@ -74,7 +76,7 @@ def findings(
     evaluated counts as matched: an agent must not get past one by sending it what it cannot read."""
     if rules.entities is None:
         return []
-    context = context_of(rules.policies, bundle, tool, question, past, at)
+    context = context_of(rules, bundle, tool, question, past, at)
     request = {
         "principal": {"type": "Agent", "id": bundle.agent.slug},
         "action": ACTION,
@@ -186,27 +188,44 @@ def tool_attributes(tool: ToolFacts) -> dict[str, Any]:
 
 
 def context_of(
-    policies: Sequence[Policy], bundle: Bundle, tool: ToolFacts, question: Question, past: Past, at: datetime
+    rules: ToolSlice, bundle: Bundle, tool: ToolFacts, question: Question, past: Past, at: datetime
 ) -> dict[str, Any]:
-    """What conditions may speak of, beside agent and tool. Sessions and counters are told where a policy asks for them."""
-    local = at.astimezone(_zone(bundle.time_zone))
-    classes = {*tool.data_classes_of(question.operation), *question.data_classes}
-    context: dict[str, Any] = {
-        "arguments": argument(question.arguments),
-        "operation": question.operation,
-        "side_effect": tool.side_effect_of(question.operation),
-        "data_classes": [entity("DataClass", one) for one in sorted(classes)],
-        "purpose": question.purpose[:LONGEST_PURPOSE],
-        "on_behalf_of": question.on_behalf_of,
-        "time": {"hour": local.hour, "minute": local.minute, "weekday": local.isoweekday()},
-        "provenance": dict(question.provenance),
+    """What conditions may speak of, beside agent and tool: of it what some policy names, for Cedar reads every value anew."""
+    return {
+        name: made(rules, bundle, tool, question, past, at)
+        for name, made in CONTEXT.items()
+        if name in rules.words
     }
-    if any(policy.needs_session for policy in policies):
-        context["session"] = _session(past)
-    if counters := {one.name: one for policy in policies for one in policy.counters}:
-        totals = totals_with(policies, question, past.counted)
-        context["counters"] = {name: number(min(totals[name], LARGEST)) for name in counters}
-    return context
+
+
+def _classes(tool: ToolFacts, question: Question) -> list[Any]:
+    found = {*tool.data_classes_of(question.operation), *question.data_classes}
+    return [entity("DataClass", one) for one in sorted(found)]
+
+
+def _time(bundle: Bundle, at: datetime) -> dict[str, int]:
+    local = at.astimezone(_zone(bundle.time_zone))
+    return {"hour": local.hour, "minute": local.minute, "weekday": local.isoweekday()}
+
+
+def _totals(rules: ToolSlice, question: Question, past: Past) -> dict[str, Any]:
+    totals = totals_with(rules.policies, question, past.counted)
+    return {name: number(min(total, LARGEST)) for name, total in totals.items()}
+
+
+Made = Callable[[ToolSlice, Bundle, ToolFacts, Question, Past, datetime], Any]
+CONTEXT: Final[dict[str, Made]] = {
+    "arguments": lambda rules, bundle, tool, question, past, at: argument(question.arguments),
+    "operation": lambda rules, bundle, tool, question, past, at: question.operation,
+    "side_effect": lambda rules, bundle, tool, question, past, at: tool.side_effect_of(question.operation),
+    "data_classes": lambda rules, bundle, tool, question, past, at: _classes(tool, question),
+    "purpose": lambda rules, bundle, tool, question, past, at: question.purpose[:LONGEST_PURPOSE],
+    "on_behalf_of": lambda rules, bundle, tool, question, past, at: question.on_behalf_of,
+    "time": lambda rules, bundle, tool, question, past, at: _time(bundle, at),
+    "provenance": lambda rules, bundle, tool, question, past, at: dict(question.provenance),
+    "session": lambda rules, bundle, tool, question, past, at: _session(past),
+    "counters": lambda rules, bundle, tool, question, past, at: _totals(rules, question, past),
+}
 
 
 def totals_with(
