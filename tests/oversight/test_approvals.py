@@ -239,3 +239,35 @@ def test_of_those_who_answer_and_use_at_once_one_wins() -> None:
     assert run(use) == ["approval.given"] + ["approval.used"] * 4
     approval.refresh_from_db()
     assert approval.state == "used"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("given", "allowed", "words"),
+    [
+        (Answer(True), True, ""),
+        (Answer(True, arguments={"amount": 4}), False, '{"amount": 4}'),
+        (Answer(False, "Ask me tomorrow."), False, "Ask me tomorrow."),
+    ],
+)
+def test_a_client_waits_for_the_person(given: Answer, allowed: bool, words: str, live_server: Any) -> None:
+    from chancery_sdk import Call, Client
+
+    agent, person = make_watched(), factories.make_person(Role.OPERATOR)
+    token = factories.make_key(agent.principal, ["decide", "ingest"]).token
+    client = Client(live_server.url, token, wait_for_person_s=30, decision_timeout_s=20, interval_s=30)
+    found: list[Any] = []
+    call = Call("pay/refund", {"amount": 5}, call_id="sdk-1")
+    asking = threading.Thread(target=lambda: found.append(client.decide(call)))
+    asking.start()
+    for _ in range(200):
+        if approval := Approval.objects.first():
+            break
+        asking.join(0.05)
+    answer_approval(approval, given, actor=person)
+    asking.join(30)
+    client.close(0)
+    assert (found[0].allowed, words in found[0].words) == (allowed, True)
+    assert Approval.objects.get().state == (
+        "used" if allowed else "denied" if not given.approves else "approved"
+    )

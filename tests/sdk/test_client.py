@@ -145,3 +145,15 @@ def test_trace_context_goes_from_agent_to_agent() -> None:
 def test_a_key_does_not_travel_in_the_clear(url: str) -> None:
     with pytest.raises(ValueError, match="address"):
         Client(url, "key")
+
+
+def test_what_nobody_can_judge_is_refused_however_the_client_falls_back(chancery: Chancery) -> None:
+    client = Client(chancery.url, "key", interval_s=30)
+    assert client.decide(Call("pay", {"amount": float("nan")})).code == "sdk.unreadable"
+    for status in (400, 413):
+        chancery.statuses = [status]
+        verdict = client.decide(Call("pay", {"amount": 1}))
+        assert (verdict.allowed, verdict.code) == (False, "sdk.unreadable")
+    chancery.statuses = [503]
+    assert client.decide(CALL).allowed
+    client.close(0)

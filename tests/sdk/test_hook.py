@@ -51,7 +51,13 @@ def test_a_call_that_is_allowed_goes_on_and_is_reported(chancery: Chancery) -> N
     done = hook(chancery.url, before("lookup_order"))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert chancery.questions == [
-        {"tool": "lookup_order", "call_id": "toolu_1", "conversation_id": "s-1", "agent": "AGT-0001"}
+        {
+            "tool": "lookup_order",
+            "call_id": "toolu_1",
+            "conversation_id": "s-1",
+            "arguments": {},
+            "agent": "AGT-0001",
+        }
     ]
     assert "verdict" not in chancery.hooks[0]["chancery"]
 

@@ -7,10 +7,12 @@ import asyncio
 import logging
 import os
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from http import HTTPStatus
+from itertools import chain, repeat
 from typing import Any, Final, Unpack
 from urllib.parse import urlsplit
 
@@ -22,6 +24,8 @@ from chancery_sdk.telling import Call, Outcome, Verdict
 from chancery_sdk.tracing import inject
 
 logger = logging.getLogger("chancery_sdk")
+UNREADABLE: Final = frozenset({400, 413, 422})
+PATIENCE_S: Final = (0.5, 1.0, 2.0)
 RETRIED: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 BATCH: Final = "application/cloudevents-batch+json"
@@ -36,6 +40,8 @@ class Options:
     `agent_id` is an agent's id, number (AGT-0001) or slug; where several agents share a client, `agents` has the id of each
     by its name.
 
+    `wait_for_person_s`: how long a call that a person has to decide about is waited for before the agent is told to come back.
+
     Sizes in events, times in seconds.
     """
 
@@ -47,6 +53,7 @@ class Options:
     only_refusals: bool = False
     fail_closed: bool = False
     decision_timeout_s: float = 2.0
+    wait_for_person_s: float = 0.0
     send_timeout_s: float = 10.0
     most_waiting: int = 10_000
     batch: int = 200
@@ -168,15 +175,24 @@ class _Reporting:
             return told | {"transport": given}
         return told | ({"verify": _tls()} if self.url.startswith("https") else {})
 
-    def _question(self, call: Call) -> dict[str, Any]:
+    def _question(self, call: Call, approval_id: str = "") -> dict[str, Any]:
         return {
             "url": f"{self.url}/api/v1/decisions",
-            "json": telling.question(call, self._agent_id(call.agent)),
+            "content": telling.question(call, self._agent_id(call.agent), approval_id),
+            "headers": {"Content-Type": "application/json"},
         }
+
+    def _approval_url(self, verdict: Verdict) -> str:
+        return f"{self.url}/api/v1/approvals/{verdict.approval_id}"
+
+    def _waits(self, verdict: Verdict) -> bool:
+        return verdict.outcome == "ask" and bool(verdict.approval_id) and self.options.wait_for_person_s > 0
 
     def _verdict(self, response: httpx.Response) -> Verdict:
         if response.status_code == HTTPStatus.NOT_FOUND:
             return telling.unknown(self.options.agent_id)
+        if response.status_code in UNREADABLE:
+            return telling.unreadable(response.text[:300])
         if response.status_code != 200:
             return self._not_asked(f"the server answered {response.status_code} {response.text[:200]}")
         return telling.answer(response.json())
@@ -200,14 +216,17 @@ class Client(_Reporting):
         self._asking: tuple[int, httpx.Client] | None = None
 
     def decide(self, call: Call) -> Verdict:
-        """May the call be made? Never raises; waits at most about `decision_timeout_s`."""
+        """May the call be made? Never raises; waits at most about `decision_timeout_s`, and `wait_for_person_s` for a person."""
         if not self.options.ask:
             return Verdict("allow", asked=False)
         try:
             if self._asking is None or self._asking[0] != os.getpid():
                 settings = self._settings(self.options.decision_timeout_s, httpx.BaseTransport)
                 self._asking = (os.getpid(), httpx.Client(**settings))
-            return self._verdict(self._asking[1].post(**self._question(call)))
+            verdict = self._verdict(self._asking[1].post(**self._question(call)))
+            return self._waited(self._asking[1], call, verdict) if self._waits(verdict) else verdict
+        except (ValueError, TypeError) as error:
+            return telling.unreadable(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the agent gets the fallback
             return self._not_asked(str(error) or type(error).__name__)
 
@@ -215,7 +234,26 @@ class Client(_Reporting):
         """Wait until every event is delivered; False when time ran out."""
         return self._delivery.flush(timeout_s)
 
+    def _waited(self, http: httpx.Client, call: Call, verdict: Verdict) -> Verdict:
+        """What the person said, if they did in time; the call is asked about again then."""
+        until, pauses = (
+            time.monotonic() + self.options.wait_for_person_s,
+            chain(PATIENCE_S, repeat(PATIENCE_S[-1])),
+        )
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(next(pauses), left))
+            told = http.get(self._approval_url(verdict)).raise_for_status().json()
+            if told["state"] == "approved":
+                again = self._verdict(http.post(**self._question(call, verdict.approval_id)))
+                return again if again.allowed else telling.settled(told, verdict)
+            if told["state"] != "pending":
+                return telling.settled(told, verdict)
+        return verdict
+
     def close(self, timeout_s: float = 5.0) -> bool:
+        if self._asking is not None:
+            self._asking[1].close()
+            self._asking = None
         return self._delivery.close(timeout_s)
 
 
@@ -227,14 +265,33 @@ class AsyncClient(_Reporting):
         self._asking: tuple[asyncio.AbstractEventLoop, httpx.AsyncClient] | None = None
 
     async def decide(self, call: Call) -> Verdict:
-        """May the call be made? Never raises; waits at most `decision_timeout_s`."""
+        """May the call be made? Never raises; waits at most `decision_timeout_s`, and `wait_for_person_s` for a person."""
         if not self.options.ask:
             return Verdict("allow", asked=False)
         try:
             async with asyncio.timeout(self.options.decision_timeout_s):
-                return self._verdict(await self._asker().post(**self._question(call)))
+                verdict = self._verdict(await self._asker().post(**self._question(call)))
+            return await self._waited(call, verdict) if self._waits(verdict) else verdict
+        except (ValueError, TypeError) as error:
+            return telling.unreadable(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, the agent gets the fallback
             return self._not_asked(str(error) or type(error).__name__)
+
+    async def _waited(self, call: Call, verdict: Verdict) -> Verdict:
+        """As the other client's."""
+        until, pauses = (
+            time.monotonic() + self.options.wait_for_person_s,
+            chain(PATIENCE_S, repeat(PATIENCE_S[-1])),
+        )
+        while (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(next(pauses), left))
+            told = (await self._asker().get(self._approval_url(verdict))).raise_for_status().json()
+            if told["state"] == "approved":
+                again = self._verdict(await self._asker().post(**self._question(call, verdict.approval_id)))
+                return again if again.allowed else telling.settled(told, verdict)
+            if told["state"] != "pending":
+                return telling.settled(told, verdict)
+        return verdict
 
     async def flush(self, timeout_s: float = 5.0) -> bool:
         return await asyncio.to_thread(self._delivery.flush, timeout_s)

@@ -74,13 +74,18 @@ class Outcome(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Verdict:
-    """May the call be made? `asked` is False when nobody could be asked and the fallback answered."""
+    """May the call be made? `asked` is False when nobody could be asked and the fallback answered.
+
+    `approval_id` is what the call waits for where `outcome` is ask; `advice` is what the agent may do instead.
+    """
 
     outcome: str
     reason: str = ""
     code: str = ""
     decision_id: str = ""
     asked: bool = True
+    approval_id: str = ""
+    advice: str = ""
 
     @property
     def allowed(self) -> bool:
@@ -90,7 +95,11 @@ class Verdict:
     @property
     def words(self) -> str:
         """What the model is told instead of a result."""
-        return f"Refused by Chancery: {self.reason or self.code or 'no reason was given'}"
+        why = self.reason or self.code or "no reason was given"
+        beginning = (
+            "Chancery holds this call for a person" if self.outcome == "ask" else "Refused by Chancery"
+        )
+        return f"{beginning}: {why}{f' {self.advice}' if self.advice else ''}"
 
 
 def fallback(fail_closed: bool, why: str) -> Verdict:
@@ -108,18 +117,45 @@ def unknown(agent_id: str) -> Verdict:
     )
 
 
-def question(call: Call, agent_id: str) -> dict[str, Any]:
-    """The body of POST /api/v1/decisions."""
-    told = {
+def question(call: Call, agent_id: str, approval_id: str = "") -> bytes:
+    """The body of POST /api/v1/decisions. Raises ValueError for arguments that JSON has no form for, such as NaN."""
+    arguments = call.arguments if isinstance(call.arguments, Mapping) else {"value": call.arguments}
+    told: dict[str, Any] = {
         "tool": call.tool, "mcp_server": call.mcp_server, "call_id": call.call_id[:255],
-        "conversation_id": call.conversation_id[:255],
+        "conversation_id": call.conversation_id[:255], "arguments": {} if call.arguments is None else dict(arguments),
     }  # fmt: skip
-    return told | ({"agent": agent_id} if agent_id else {})
+    told |= {"agent": agent_id} if agent_id else {}
+    told |= {"approval": approval_id} if approval_id else {}
+    return json.dumps(told, default=_plain, allow_nan=False).encode()
 
 
 def answer(body: Mapping[str, Any]) -> Verdict:
-    told = {name: str(body.get(name) or "") for name in ("outcome", "reason", "code", "id")}
-    return Verdict(told["outcome"], told["reason"], told["code"], told["id"])
+    told = {name: str(body.get(name) or "") for name in ("outcome", "reason", "code", "id", "approval_id")}
+    advice = " ".join(
+        str(step.get("words", "")) for step in body.get("next") or () if isinstance(step, Mapping)
+    )
+    return Verdict(
+        told["outcome"],
+        told["reason"],
+        told["code"],
+        told["id"],
+        approval_id=told["approval_id"],
+        advice=advice,
+    )
+
+
+def unreadable(why: object) -> Verdict:
+    """A call that nobody can judge is refused, whatever the fallback: an agent must not get past by what it sends."""
+    return Verdict("deny", f"The call cannot be judged: {why}", "sdk.unreadable")
+
+
+def settled(approval: Mapping[str, Any], verdict: Verdict) -> Verdict:
+    """The verdict that an approval came to when it was not given as asked for."""
+    reason = str(approval.get("decision_reason") or approval.get("state") or "")
+    if approval.get("state") == "approved":
+        allowed = json.dumps(approval.get("arguments"), default=_plain)
+        reason = f"A person allowed other arguments. Make the call with exactly these: {allowed}"
+    return Verdict("deny", reason, f"approval.{approval.get('state')}", verdict.decision_id, advice="")
 
 
 def event(kind: str, source: str, data: Mapping[str, Any], traceparent: str = "") -> bytes:

@@ -25,6 +25,7 @@ from chancery_sdk.hook.post import NotAnswered, Server, post
 GOES_ON, REFUSED = 0, 2
 BEFORE: Final = "PreToolUse"
 ALLOWING: Final = frozenset({"allow", "notify"})
+UNREADABLE = (400, 413, 422)
 TOOL_NAMES: Final = {"codex": {"Bash": "exec_command"}}  # as its telemetry calls them
 CLIENTS: Final = ("claude-code", "codex")
 LONGEST_INPUT: Final = 8 * 1024 * 1024
@@ -83,9 +84,15 @@ def _work(options: Options) -> int:
         told["chancery"]["verdict"] = {"outcome": "deny"} | {
             name: verdict.get(name) for name in ("reason", "code", "id")
         }
-        _refuse(str(verdict.get("reason") or verdict.get("code") or "no reason was given"))
+        _refuse(_words(verdict))
     _report(options, told)
     return REFUSED if refused else GOES_ON
+
+
+def _words(verdict: dict[str, Any]) -> str:
+    """The reason, and what the agent may do."""
+    reason = str(verdict.get("reason") or verdict.get("code") or "no reason was given")
+    return " ".join([reason, *(str(step.get("words", "")) for step in verdict.get("next") or ())])
 
 
 class _State:
@@ -104,6 +111,7 @@ def _decide(options: Options, told: dict[str, Any]) -> dict[str, Any]:
         "tool": TOOL_NAMES.get(options.client, {}).get(tool, tool),
         "call_id": str(told.get("tool_use_id", ""))[:255],
         "conversation_id": str(told.get("session_id", ""))[:255],
+        "arguments": _arguments(told.get("tool_input")),
     }
     if options.agent_id:
         question["agent"] = options.agent_id
@@ -116,10 +124,22 @@ def _decide(options: Options, told: dict[str, Any]) -> dict[str, Any]:
                 f"Chancery knows no agent {options.agent_id or 'of this key'} that this key may ask about"
             )
             return {"outcome": "deny", "reason": reason, "code": "sdk.unknown_agent"}
+        if error.status in UNREADABLE:  # nobody can judge it: an agent must not get past by what it sends
+            return {
+                "outcome": "deny",
+                "reason": f"The call cannot be judged: {error}",
+                "code": "sdk.unreadable",
+            }
         if not options.fail_closed:
             print(f"chancery: not asked, the call goes on: {error}", file=sys.stderr)
             return {"outcome": "allow"}
         return {"outcome": "deny", "reason": f"Chancery could not be asked: {error}", "code": "sdk.not_asked"}
+
+
+def _arguments(told: Any) -> dict[str, Any]:
+    if told is None:
+        return {}
+    return told if isinstance(told, dict) else {"value": told}
 
 
 def _report(options: Options, told: dict[str, Any]) -> None:
