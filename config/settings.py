@@ -380,6 +380,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.activity.api.openapi.add_events",
+        "apps.oversight.api.openapi.add_decisions",
     ],
     "ENUM_NAME_OVERRIDES": ENUM_NAMES,
 }

@@ -102,7 +102,7 @@ class PolicyWrite(WordingWrite):
     """`team` is a team's id; null: for the whole fleet."""
 
     name = serializers.CharField(max_length=120)
-    slug = serializers.SlugField(max_length=80, required=False, default="", allow_blank=True)
+    slug = serializers.CharField(max_length=80, required=False, default="", allow_blank=True)
     description = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
     team = serializers.PrimaryKeyRelatedField(
         queryset=Team.objects.all(), required=False, allow_null=True, default=None
