@@ -51,6 +51,12 @@ class Held:
         until = self.bundle.expires_at
         return until is not None and until <= timezone.now()
 
+    @property
+    def standing_code(self) -> str:
+        """What forbids the agent everything now; '' while nothing does."""
+        began = [one.code for one in self.bundle.standing if one.since <= timezone.now()]
+        return began[-1] if began else ""
+
     def keys(self, tool: str) -> list[str]:
         return [POLICIES, agent_key(self.agent_id), tool_key(tool)]
 

@@ -21,17 +21,15 @@ from django.db import DatabaseError, InterfaceError
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.agents.models import Agent
 from apps.identity.access import access_of
 from apps.identity.models import Principal
 from apps.identity.roles import Permission
 from apps.identity.services.ledger import system_principal
+from apps.oversight import holding
 from apps.oversight.bare_door import in_database
 from apps.oversight.models import ContainmentOrder, EnforcementPoint
 from apps.oversight.orders.tail import LOOK_EVERY_S, TAIL
-from apps.oversight.rules import standing_objection
 from apps.oversight.services.containment import forget_points, note_acknowledgements, number_orders
-from apps.oversight.situations import situation_of
 from apps.oversight.standing import STANDING
 
 logger = logging.getLogger(__name__)
@@ -119,13 +117,13 @@ def _is_over(order: ContainmentOrder) -> bool:
 
 def _decides_so(order: ContainmentOrder) -> bool:
     if order.kind == "drill":
-        return situation_of(_agent(order)) is not None
+        return _held_anew(order).bundle is not None
     if order.scope != "agent":
         STANDING.forget()
         stands = any(one.since == order.switch.pulled_at and one.until is None for one in STANDING.switches())  # type: ignore[union-attr]
         return _is_over(order) or stands is (order.kind == "stop")
     if order.kind == "stop":
-        return _is_over(order) or standing_objection(situation_of(_agent(order)), timezone.now()) is not None
+        return _is_over(order) or bool(_held_anew(order).standing_code)
     return True  # whatever it is now was read in this moment
 
 
@@ -135,8 +133,11 @@ def _opens_so(order: ContainmentOrder) -> bool:
     return order.kind != "stop" or _is_over(order) or not opens
 
 
-def _agent(order: ContainmentOrder) -> Agent:
-    return Agent.objects.select_related("tool_policy").get(pk=order.agent_id or "")
+def _held_anew(order: ContainmentOrder) -> holding.Held:
+    """What this process decides the agent's calls by from now on."""
+    assert order.agent_id is not None
+    holding.forget(order.agent_id)
+    return holding.held(order.agent_id)
 
 
 LOADED: dict[str, Callable[[ContainmentOrder], bool]] = {
