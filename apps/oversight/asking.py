@@ -14,6 +14,7 @@ from chancery_sdk.policy.values import as_decimal, at_path
 from django.conf import settings
 from django.db.models import F, Q
 
+from apps.kit.errors import InvalidInput
 from apps.kit.ids import id_or_none
 from apps.oversight.binding import digest_of
 from apps.oversight.holding import Held
@@ -39,6 +40,10 @@ def ask_person(held: Held, asked: Question, verdict: Verdict, decision: Decision
     known = rows.select_for_update().first()
     if known is not None:
         return known, False
+    if _has_null(
+        asked.arguments
+    ):  # PostgreSQL holds none, and a fault of ours here would be a way past the question
+        raise InvalidInput("Nothing was decided.", fields={"arguments": "Null characters are not allowed."})
     return Approval.objects.create(**_approval(held, asked, verdict, decision)), True
 
 
@@ -86,6 +91,14 @@ def use_standing_approval(held: Held, asked: Question, at: datetime) -> Finding 
 def fits(limits: Mapping[str, Mapping[str, Any]], arguments: Mapping[str, Any]) -> bool:
     """True when every limit holds: {path: {"most": number}} or {path: {"among": [values]}}. What is not there is outside."""
     return all(_within(limit, at_path(arguments, path)) for path, limit in limits.items())
+
+
+def _has_null(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_has_null(part) for pair in value.items() for part in pair)
+    return isinstance(value, list) and any(map(_has_null, value))
 
 
 def _within(limit: Mapping[str, Any], value: Any) -> bool:

@@ -136,6 +136,8 @@ async def test_a_batch_keeps_the_good_ones(world: World) -> None:
     questions = [{"tool": "x"}, {"tool": 1}, {"tool": "pay/refund", "arguments": {"amount": 1.5}}]
     async with asking(world.minted.token) as client:
         answers = (await client.post(f"{URL}/batch", json={"questions": questions})).json()["answers"]
+        trick = await client.post(URL, json={"tool": "pay/refund", "arguments": {"to": ["a\0b"]}})
+    assert (trick.status_code, set(trick.json()["fields"])) == (400, {"arguments"})
     assert answers[0]["decision"]["outcome"] == "allow"
     assert answers[1]["problem"]["fields"] == {"tool": "Send text, in quotation marks"}
     assert answers[2]["decision"]["outcome"] == "ask"

@@ -10,6 +10,7 @@ GET  /.well-known/authzen-configuration
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -19,7 +20,7 @@ from typing import Any, Final, TypeVar
 import orjson
 import psycopg
 from django.conf import settings
-from django.db import Error, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from apps.identity.audit import acting
 from apps.kit.errors import DomainError, NotPermitted, TooLarge, Unavailable, WrongMethod
@@ -56,6 +57,8 @@ PATHS: Final = frozenset({OURS, f"{OURS}/batch", EVALUATION, f"{EVALUATION}s", A
 MOST_BYTES: Final = 1024 * 1024
 THREADS: Final = 4
 JSON: Final = b"application/json"
+AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError, OperationalError, InterfaceError, OSError)
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -237,7 +240,8 @@ def _opened() -> Door:
 def _known(error: Exception) -> DomainError | None:
     if isinstance(error, DomainError):
         return error
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError, Error, OSError, TimeoutError)):
+    if isinstance(error, AWAY):
+        logger.error("no decision could be made: %s", error)
         return Unavailable("The database does not answer; nothing was decided.", retry_after_s=1)
     return as_domain_error(error)
 
